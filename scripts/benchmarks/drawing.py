@@ -1,0 +1,61 @@
+"""The drawn work that both sides get: the same boxes and the same rasters. Needs numpy only."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 512
+"""Height and width of every image, in pixels."""
+RASTERS = 50
+BOXES = 5
+BOX_CLASS = "car"
+MASK_CLASS = "person"
+
+
+def title_of(number: int) -> str:
+    """Return the title of the image of that number."""
+    return f"image-{number:06d}.jpg"
+
+
+def number_of(title: str) -> int:
+    """Return the number of the image of that title."""
+    return int(title.removeprefix("image-").removesuffix(".jpg"))
+
+
+def boxes_of(number: int) -> list[tuple[float, float, float, float]]:
+    """Return (x, y, width, height) in pixels of the boxes of one image, all inside it."""
+    return [
+        (
+            (number * 37 + at * 97) % 400 + 0.25,
+            (number * 53 + at * 61) % 400 + 0.5,
+            40.0 + (number + at * 7) % 60,
+            30.0 + (number + at * 11) % 70,
+        )
+        for at in range(BOXES)
+    ]
+
+
+def rasters() -> list[NDArray[np.bool_]]:
+    """Draw the 50 rasters that are used in turn: (512, 512) bool, each about 5 % covered, with holes.
+
+    Each is three blobs whose edges waver, with a hole in the largest: 300 to 500 runs.
+    """
+    return [_raster(np.random.default_rng(seed)) for seed in range(RASTERS)]
+
+
+def _raster(draw: np.random.Generator) -> NDArray[np.bool_]:
+    raster = np.zeros((SIDE, SIDE), np.bool_)
+    for radius in (50.0, 35.0, 25.0):
+        x, y = draw.uniform(70.0, SIDE - 70.0, 2)
+        raster |= _blob(draw, x, y, radius)
+        if radius > 40.0:  # noqa: PLR2004 - the largest
+            raster &= ~_blob(draw, x, y, radius / 3)
+    return raster
+
+
+def _blob(draw: np.random.Generator, x: float, y: float, radius: float) -> NDArray[np.bool_]:
+    v, u = np.mgrid[0:SIDE, 0:SIDE]
+    angle = np.arctan2(v - y, u - x)
+    waves, phase = draw.integers(5, 40, 3), draw.uniform(0.0, 6.3, 3)
+    edge = 1.0 + sum(0.06 * np.sin(w * angle + p) for w, p in zip(waves, phase, strict=True))
+    inside: NDArray[np.bool_] = np.hypot(v - y, u - x) <= radius * edge
+    return inside

@@ -1,0 +1,114 @@
+"""labelferry at work, through its Python API. Runs in a process of its own.
+
+Takes its task as JSON in the first argument. Prints a line of JSON when ready, and one for each line on its
+standard input, which is a JSON object: `rows`, and the `engine` of the job.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing import active_children
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+BEGAN = time.perf_counter()
+
+from drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes_of, rasters, title_of  # noqa: E402
+
+import pipeline  # noqa: E402
+from pipeline.core.geometry import Box  # noqa: E402
+from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence  # noqa: E402
+from pipeline.core.masks import Raster  # noqa: E402
+from pipeline.core.rows import Mode  # noqa: E402
+from pipeline.events import Event, RequestDone, RowsOpened  # noqa: E402
+
+
+class Watch:
+    """Keeps when requests left and when rows were opened, in seconds of the monotonic clock."""
+
+    def __init__(self) -> None:
+        self.sent: list[float] = []
+        self.opened: list[tuple[float, int]] = []
+        self.statuses: dict[str, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, RequestDone):
+            self.sent.append(time.monotonic() - event.seconds)
+            self.statuses[str(event.status)] = self.statuses.get(str(event.status), 0) + 1
+        elif isinstance(event, RowsOpened):
+            self.opened.append((time.monotonic(), event.rows))
+
+
+def main() -> None:
+    """Be ready, then run once for each line that comes in."""
+    task = json.loads(sys.argv[1])
+    drawn = [Raster(raster) for raster in rasters()] if task["masks"] else []
+    say({"startup": time.perf_counter() - BEGAN})
+    for line in sys.stdin:
+        with TemporaryDirectory(prefix="labelferry-bench-") as folder:
+            say(measured(task, drawn, json.loads(line), Path(folder)))
+
+
+def measured(task: dict[str, Any], drawn: list[Raster], order: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run one job; its CPU is that of this process and of its workers."""
+    watch = Watch()
+    job = pipeline.Job(
+        name="bench",
+        source=rows(order["rows"], drawn),
+        target={k: task[k] for k in ("url", "project")}
+        | {"platform": "encord", "ssh_key_file": task["key_file"]},
+        mode=Mode.REPLACE,
+        engine=order["engine"],
+        journal=f"sqlite:///{folder}/labelferry.db",
+    )
+    began, cpu = time.perf_counter(), cpu_seconds()
+    report = pipeline.run_sync(job, listeners=[watch])
+    seconds = time.perf_counter() - began
+    for worker in active_children():
+        worker.join()
+    return {
+        "rows": report.rows["saved"],
+        "rejected": report.rows["rejected"],
+        "seconds": seconds,
+        "cpu": cpu_seconds() - cpu,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "stages": dict(report.seconds),
+        "pace": report.pace,
+        "sent": watch.sent,
+        "opened": watch.opened,
+        "statuses": watch.statuses,
+    }
+
+
+def rows(count: int, drawn: list[Raster]) -> Iterator[LabelRow]:
+    """Give the rows, each built when it is asked for."""
+    for number in range(count):
+        title = title_of(number)
+        objects = [
+            ObjectInstance(f"box-{at}", BOX_CLASS, {0: Occurrence(Box(*box))})
+            for at, box in enumerate(boxes_of(number))
+        ]
+        if drawn:
+            mask = drawn[number % len(drawn)]
+            objects.append(ObjectInstance("mask", MASK_CLASS, {0: Occurrence(mask)}))
+        yield LabelRow(title, title, media=(Media(title, width=SIDE, height=SIDE),), objects=tuple(objects))
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that have ended."""
+    ours, theirs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ours.ru_utime + ours.ru_stime + theirs.ru_utime + theirs.ru_stime
+
+
+def say(line: dict[str, Any]) -> None:
+    """Print one line."""
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests, and what they share: `tests.strategies` draws any row that the model can hold."""
