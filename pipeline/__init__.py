@@ -1,0 +1,44 @@
+"""labelferry moves annotation labels between labelling platforms, in bulk, without losing any.
+
+Public names, resolved when they are first used:
+
+- `Job`: a job, from a file (`Job.load`), or made in Python.
+- `run` (async) and `run_sync`: run a job and return its `Report`.
+- `operation`: make a label operation by its name in a job file.
+- `LabelRow`, and the modules `labels` and `geometry` with everything that a row is made of.
+- `errors`: what can go wrong.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline import errors
+    from pipeline.core import geometry, labels
+    from pipeline.core.labels import LabelRow
+    from pipeline.job import Job, operation
+    from pipeline.report import Report
+    from pipeline.wiring import run, run_sync
+
+__all__ = ["Job", "LabelRow", "Report", "errors", "geometry", "labels", "operation", "run", "run_sync"]
+
+_HOMES = {
+    "Job": ("pipeline.job", "Job"),
+    "LabelRow": ("pipeline.core.labels", "LabelRow"),
+    "Report": ("pipeline.report", "Report"),
+    "errors": ("pipeline.errors", None),
+    "geometry": ("pipeline.core.geometry", None),
+    "labels": ("pipeline.core.labels", None),
+    "operation": ("pipeline.job", "operation"),
+    "run": ("pipeline.wiring", "run"),
+    "run_sync": ("pipeline.wiring", "run_sync"),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name not in _HOMES:
+        message = f"module 'pipeline' has no attribute {name!r}"
+        raise AttributeError(message)
+    home, attribute = _HOMES[name]
+    module = import_module(home)
+    return module if attribute is None else getattr(module, attribute)

@@ -1,0 +1,1 @@
+"""The pure part: label model, masks, operations, batching and decisions. No IO, no clock."""

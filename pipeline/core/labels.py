@@ -1,0 +1,197 @@
+"""The neutral label model. Nothing in it belongs to one platform."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from pipeline.core.geometry import Geometry, Shape, shape_of
+from pipeline.core.ontology import AttributeKind
+
+Frames: TypeAlias = tuple[tuple[int, int], ...]
+"""Inclusive ranges of frame numbers, from 0, ascending, disjoint."""
+
+
+class MediaKind(StrEnum):
+    """What one row annotates."""
+
+    IMAGE = "image"
+    IMAGE_GROUP = "image_group"
+    IMAGE_SEQUENCE = "image_sequence"
+    VIDEO = "video"
+    POINT_CLOUD = "point_cloud"
+    POINT_CLOUD_SEQUENCE = "point_cloud_sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """JSON of the platform that the labels came from, with the keys that this model does not know."""
+
+    platform: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Where one frame's picture is, and its size in pixels (None: not known yet)."""
+
+    name: str = ""
+    path: str | None = None
+    url: str | None = None
+    ref: str | None = None
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who made a label and when (ISO 8601 text, as the source gave it). `manual`: by a person."""
+
+    created_at: str | None = None
+    created_by: str | None = None
+    edited_at: str | None = None
+    edited_by: str | None = None
+    manual: bool | None = None
+
+
+NO_PROVENANCE = Provenance()
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A chosen option of a radio or checklist, with the answers nested below it."""
+
+    name: str
+    answers: tuple["Answer", ...] = ()
+
+
+AnswerValue: TypeAlias = str | float | int | bool | Option | tuple[Option, ...] | Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answered attribute.
+
+    `value` is a str (text), a number, a bool, an `Option` (radio), a tuple of `Option` (checklist) or any
+    JSON value, by `kind`. `frames` is None for a static answer, else the frames it holds on.
+    `relation` marks text that points at another object.
+    """
+
+    attribute: str
+    kind: AttributeKind
+    value: AnswerValue
+    frames: Frames | None = None
+    relation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """An object on one frame. `keyframe` is False where the source interpolated it."""
+
+    geometry: Geometry
+    keyframe: bool = True
+    confidence: float | None = None
+    provenance: Provenance = NO_PROVENANCE
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInstance:
+    """One object of a row, on one frame or tracked over several.
+
+    `occurrences` maps a frame number (from 0) to what is drawn there, in ascending order of frames.
+    `answers` holds static answers and, by their frame ranges, dynamic ones.
+    """
+
+    id: str
+    class_name: str
+    occurrences: Mapping[int, Occurrence]
+    answers: tuple[Answer, ...] = ()
+    track: str | None = None
+    raw: Raw | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the first occurrence; all occurrences of one object share it."""
+        return shape_of(next(iter(self.occurrences.values())).geometry)
+
+    def answers_at(self, frame: int) -> tuple[Answer, ...]:
+        """Return the static answers and those that hold on this frame."""
+        return tuple(
+            answer
+            for answer in self.answers
+            if answer.frames is None or any(first <= frame <= last for first, last in answer.frames)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A label of the whole row (`frames` None) or of some of its frames. Its name is the answer's attribute."""
+
+    id: str
+    answer: Answer
+    frames: Frames | None = None
+    confidence: float | None = None
+    provenance: Provenance = NO_PROVENANCE
+    raw: Raw | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the classification."""
+        return self.answer.attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Objects that belong together (a binding). `objects` are object ids, in order."""
+
+    id: str
+    objects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A directed, named link from one object to another of the same row."""
+
+    name: str
+    source: str
+    target: str
+    answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """The labels of one data unit.
+
+    `key` is stable in its source and unique there. `title` is what people call the data unit. `media` has
+    one entry for an image or a video (it stands for all frames) and one per frame otherwise.
+    `frame_count` is None where the source does not know it.
+    """
+
+    key: str
+    title: str = ""
+    media_kind: MediaKind = MediaKind.IMAGE
+    media: tuple[Media, ...] = (Media(),)
+    frame_count: int | None = 1
+    fps: float | None = None
+    objects: tuple[ObjectInstance, ...] = ()
+    classifications: tuple[Classification, ...] = ()
+    groups: tuple[Group, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    status: str | None = None
+    priority: float | None = None
+    score: float | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    raw: Raw | None = None
+
+    def size_at(self, frame: int) -> tuple[int, int] | None:
+        """Return (height, width) in pixels of a frame, or None where it is unknown."""
+        media = self.media[frame] if frame < len(self.media) else (self.media[0] if self.media else None)
+        if media is None or media.width is None or media.height is None:
+            return None
+        return media.height, media.width
+
+    @property
+    def label_count(self) -> int:
+        """Objects and classifications together."""
+        return len(self.objects) + len(self.classifications)

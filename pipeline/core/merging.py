@@ -1,0 +1,65 @@
+"""What an incoming row takes over from the row that was opened for it in the target."""
+
+from dataclasses import replace
+
+from pipeline.core.labels import LabelRow, Media
+from pipeline.core.rows import Decision, Mode
+from pipeline.errors import RowError
+
+
+def complete(row: LabelRow, opened: LabelRow | None) -> LabelRow:
+    """Fill the sizes, frame count and media kind that the source does not know from the opened row.
+
+    Raises RowError where both know a size or a number of frames and disagree.
+    """
+    if opened is None:
+        return row
+    wanted = max(len(opened.media), 1)
+    media = row.media if len(row.media) == wanted else (*row.media, *opened.media[len(row.media) :])[:wanted]
+    pairs = zip(media, opened.media, strict=False)
+    media = tuple(_sized(row, mine, theirs, at) for at, (mine, theirs) in enumerate(pairs))
+    count = row.frame_count
+    if count is None or opened.frame_count is None:
+        count = opened.frame_count if count is None else count
+    elif count != opened.frame_count:
+        message = (
+            f"row {row.title or row.key!r}: frame_count is {count} in the source and {opened.frame_count} in "
+            "the target; check that both are the same data unit"
+        )
+        raise RowError(message)
+    if (media, count, opened.media_kind) == (row.media, row.frame_count, row.media_kind):
+        return row
+    return replace(row, media=media, frame_count=count, media_kind=opened.media_kind)
+
+
+def _sized(row: LabelRow, mine: Media, theirs: Media, frame: int) -> Media:
+    if theirs.width is None or theirs.height is None:
+        return mine
+    if mine.width is None or mine.height is None:
+        return replace(mine, width=theirs.width, height=theirs.height)
+    if (mine.width, mine.height) != (theirs.width, theirs.height):
+        message = (
+            f"row {row.title or row.key!r}, frame {frame}: the picture is {mine.width} x {mine.height} in "
+            f"the source and {theirs.width} x {theirs.height} in the target; check that both are the same picture"
+        )
+        raise RowError(message)
+    return mine
+
+
+def decide(mode: Mode | None, existing: LabelRow | None) -> Decision:
+    """Decide, at a row's first open, what happens to the labels that it already has."""
+    if existing is None or existing.label_count == 0 or mode in (Mode.REPLACE, Mode.EDIT):
+        return Decision.WRITE
+    if mode is Mode.APPEND:
+        return Decision.APPEND
+    if mode is Mode.SKIP:
+        return Decision.SKIP
+    return Decision.REFUSE
+
+
+def refusal(existing: LabelRow) -> str:
+    """Say why a row with labels was refused, and what to do."""
+    return (
+        f"the target row already has {existing.label_count} labels; set `mode: replace` to overwrite them, "
+        "`mode: append` to add to them, or `mode: skip-existing` to leave such rows alone"
+    )

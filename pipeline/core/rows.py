@@ -1,0 +1,159 @@
+"""What a row is at each stage of the line; every stage takes one type and gives the next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from pipeline.core.geometry import Shape
+from pipeline.core.labels import LabelRow
+from pipeline.core.losses import Loss, Note
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """What matching needs to know of a source row.
+
+    `key` is unique in the source and the same in every run; `ordinal` is its place in it, from 0.
+    `pairs` are the classes (name, shape) that the row uses, or None where reading them would cost a
+    request. `labels` counts them and `mask_pixels` sums the areas H x W of its masks, where known.
+    """
+
+    key: str
+    ordinal: int
+    title: str = ""
+    path: str | None = None
+    external_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    pairs: frozenset[tuple[str, Shape]] | None = None
+    labels: int = 0
+    mask_pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row goes in the target. `id` is unique there; `details` is the adapter's own."""
+
+    id: str
+    title: str = ""
+    details: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTask:
+    """One row to bring over. `row` is None when the target's own row is edited in place."""
+
+    key: RowKey
+    row: LabelRow | None
+    size: int = 0
+    """Bytes that the row took in its source, as far as known."""
+
+
+class Mode(StrEnum):
+    """What to do with a row that already has labels."""
+
+    REPLACE = "replace"
+    APPEND = "append"
+    SKIP = "skip-existing"
+    EDIT = "edit"
+    """The job has no source: the target's own rows are edited."""
+
+
+class Decision(StrEnum):
+    """What was decided for one row when it was first opened; kept in the journal."""
+
+    WRITE = "write"
+    APPEND = "append"
+    SKIP = "skip"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """A row initialised in the target. `existing` holds its labels there (None: the target keeps none)."""
+
+    task: LabelTask
+    place: Place
+    existing: LabelRow | None = None
+    decision: Decision = Decision.WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class EditedRow:
+    """A row with all label operations applied. `existing` is the target's own row as opened."""
+
+    key: RowKey
+    place: Place
+    row: LabelRow
+    existing: LabelRow | None = None
+    append: bool = False
+    """Keep what the target row holds, and add the labels of `row` whose id is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    """A row in the target's own bytes, ready to travel. `labels` counts objects and classifications."""
+
+    key: RowKey
+    place: Place
+    payload: bytes
+    labels: int
+    digest: str
+    """blake2 of what the row means, without times and authors: the same in every run."""
+    unchanged: bool = False
+    """The target holds exactly this already; it is not sent."""
+    losses: tuple[Loss, ...] = ()
+    notes: tuple[Note, ...] = ()
+    row: LabelRow | None = None
+    """The edited row, kept until it is saved, so that a rejected one can be kept whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Rows that travel in one save. `id` is derived from its rows and the same after a restart."""
+
+    id: str
+    rows: tuple[PackedRow, ...]
+    tries: int | None = None
+    """How often its request is tried at most (None: as the channel does)."""
+
+    @classmethod
+    def of(cls, rows: Sequence[PackedRow], tries: int | None = None) -> "Bundle":
+        """Make the bundle of these rows; its id is a hash of their keys."""
+        digest = blake2b(digest_size=8)
+        for row in rows:
+            digest.update(row.key.key.encode())
+            digest.update(b"\0")
+        return cls(digest.hexdigest(), tuple(rows), tries)
+
+    @property
+    def size(self) -> int:
+        """Payload bytes of all rows."""
+        return sum(len(row.payload) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One saved row."""
+
+    key: str
+    target_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One row that was not saved, and why. `stage` is read, match, open, apply, pack or save."""
+
+    key: RowKey
+    stage: str
+    reason: str
+    row: LabelRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveReport:
+    """What became of each row of a bundle."""
+
+    saved: tuple[Receipt, ...]
+    rejected: tuple[Rejection, ...] = ()
