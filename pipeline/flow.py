@@ -1,0 +1,190 @@
+"""The main flow: every row is opened, edited, packed, bundled, saved and recorded.
+
+    source.tasks -> open -> apply -> pack -> bundle -> save -> record
+
+One bounded stream per arrow, and another frozen type on each. A full stream blocks its sender, so
+back-pressure reaches the source by itself; closing the source drains the line in order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream as Receive
+from anyio.streams.memory import MemoryObjectSendStream as Send
+
+from pipeline.core.batching import BatchRule
+from pipeline.core.labels import LabelRow
+from pipeline.core.rows import (
+    Bundle,
+    EditedRow,
+    LabelTask,
+    OpenRow,
+    PackedRow,
+    Place,
+    Rejection,
+    RowKey,
+)
+from pipeline.errors import RowError
+from pipeline.events import BundleSent, RowsOpened
+from pipeline.io.dividing import divided
+from pipeline.io.editing import Editor
+from pipeline.io.record import Record
+from pipeline.io.streams import batches, chunks, in_order
+from pipeline.ports import Encoder, Journal, Places, Plan, Source, Target
+
+CHUNK = 64
+"""Rows that are edited, encoded and packed at once, where so many are waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A job, wired: everything that moves its rows."""
+
+    source: Source
+    target: Target
+    codec: str
+    journal: Journal
+    encoder: Encoder
+    editor: Editor
+    record: Record
+    plan: Plan
+    opening: BatchRule
+    saving: BatchRule
+    at_once: int
+    stop: anyio.Event
+
+
+async def move(line: Line, places: Places) -> None:
+    """Bring every row of the source to its place in the target."""
+    to_open, opening = anyio.create_memory_object_stream[LabelTask](CHUNK)
+    to_edit, editing = anyio.create_memory_object_stream[OpenRow](CHUNK)
+    to_pack, packing = anyio.create_memory_object_stream[EditedRow](CHUNK)
+    to_bundle, bundling = anyio.create_memory_object_stream[PackedRow](CHUNK)
+    to_save, saving = anyio.create_memory_object_stream[Bundle](0)
+    async with anyio.create_task_group() as stages:
+        stages.start_soon(read, line, to_open)
+        stages.start_soon(open_rows, line, places, opening, to_edit)
+        stages.start_soon(apply, line, editing, to_pack)
+        stages.start_soon(pack, line, packing, to_bundle)
+        stages.start_soon(bundle, line, bundling, to_save)
+        for _ in range(line.at_once):
+            stages.start_soon(save, line, saving.clone())
+        saving.close()
+
+
+async def read(line: Line, to_open: Send[LabelTask]) -> None:
+    """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
+
+    async def wanted(keys: Sequence[RowKey]) -> set[str]:
+        done: set[str] = await line.journal.settled([key.key for key in keys])
+        return {key.key for key in keys} - done
+
+    async with to_open:
+        async for task in line.source.tasks(wanted):
+            if line.stop.is_set():
+                return
+            if isinstance(task, Rejection):
+                await line.record.rejected([task])
+            else:
+                await to_open.send(task)
+
+
+async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_edit: Send[OpenRow]) -> None:
+    """Initialise rows in bundles, each row once, and decide what happens to labels that are there."""
+
+    async def work(batch: list[LabelTask]) -> list[OpenRow | Rejection]:
+        found = await places.of([task.key for task in batch])
+        placed = [(task, place) for task, place in zip(batch, found, strict=True) if isinstance(place, Place)]
+        lost: list[OpenRow | Rejection] = [place for place in found if isinstance(place, Rejection)]
+        with line.record.timed("open"):
+            return lost + await open_bundle(line, placed)
+
+    async def give(opened: list[OpenRow | Rejection]) -> None:
+        line.record.tell(RowsOpened(len(opened)))
+        for row in await line.record.decided(opened, line.plan.mode):
+            await to_edit.send(row)
+
+    async with tasks, to_edit:
+        await in_order(batches(tasks, line.opening, lambda task: task.size), work, give, line.at_once)
+
+
+async def open_bundle(line: Line, rows: Sequence[tuple[LabelTask, Place]]) -> list[OpenRow | Rejection]:
+    """Initialise one bundle, in parts where the target refuses it; the result keeps the order of the rows."""
+    done: dict[str, OpenRow | Rejection] = {}
+
+    async def send(part: Sequence[tuple[LabelTask, Place]], _tries: int | None) -> None:
+        opened = await line.target.open([task for task, _ in part], [place for _, place in part])
+        done.update({task.key.key: row for (task, _), row in zip(part, opened, strict=True)})
+
+    for (task, _), reason in await divided(rows, [place.id for _, place in rows], send, line.target.probe):
+        done[task.key.key] = Rejection(task.key, "open", reason, task.row)
+    return [done[task.key.key] for task, _ in rows]
+
+
+async def apply(line: Line, rows: Receive[OpenRow], to_pack: Send[EditedRow]) -> None:
+    """Apply the label operations, in row order. An operation that fails rejects its row."""
+    async with rows, to_pack:
+        async for chunk in chunks(rows, CHUNK):
+            with line.record.timed("apply"):
+                edited = await line.editor.edit(chunk)
+            await line.record.rejected([row for row in edited if isinstance(row, Rejection)])
+            for row in edited:
+                if isinstance(row, EditedRow):
+                    await to_pack.send(row)
+
+
+async def pack(line: Line, rows: Receive[EditedRow], to_bundle: Send[PackedRow]) -> None:
+    """Encode masks in the process pool, then turn each row into the target's own bytes."""
+
+    async def work(chunk: list[EditedRow]) -> list[PackedRow | Rejection]:
+        with line.record.timed("encode"):
+            encoded = await line.encoder.encode([row.row for row in chunk], line.codec)
+        with line.record.timed("pack"):
+            return [packed(line, row, result) for row, result in zip(chunk, encoded, strict=True)]
+
+    async def give(results: list[PackedRow | Rejection]) -> None:
+        for row in await line.record.judged(results):
+            await to_bundle.send(row)
+
+    async with rows, to_bundle:
+        await in_order(chunks(rows, CHUNK), work, give, line.at_once)
+
+
+def packed(line: Line, row: EditedRow, encoded: LabelRow | RowError) -> PackedRow | Rejection:
+    """Pack one row whose masks were encoded."""
+    try:
+        if isinstance(encoded, RowError):
+            raise encoded
+        return replace(line.target.pack(replace(row, row=encoded)), row=row.row)
+    except RowError as error:
+        return Rejection(row.key, "pack", str(error), row.row)
+
+
+async def bundle(line: Line, rows: Receive[PackedRow], to_save: Send[Bundle]) -> None:
+    """Collect rows into bundles: by rows, by bytes, by the wait of the oldest, or at the end."""
+    async with rows, to_save:
+        async for batch in batches(rows, line.saving, lambda row: len(row.payload)):
+            await to_save.send(Bundle.of(batch))
+
+
+async def save(line: Line, bundles: Receive[Bundle]) -> None:
+    """Save bundles: the intent is recorded before the request, each row's fate after it."""
+    async with bundles:
+        async for whole in bundles:
+            await line.journal.intent(whole.id, [(row.key, row.digest, row.place.id) for row in whole.rows])
+            line.record.tell(BundleSent(whole.id, len(whole.rows), whole.size))
+            with line.record.timed("save"):
+                await save_bundle(line, whole)
+
+
+async def save_bundle(line: Line, whole: Bundle) -> None:
+    """Save one bundle, in parts where the target refuses it."""
+
+    async def send(rows: Sequence[PackedRow], tries: int | None) -> None:
+        part = Bundle.of(rows, tries)
+        await line.record.saved(part, await line.target.save(part))
+
+    ids = [row.place.id for row in whole.rows]
+    blamed = await divided(whole.rows, ids, send, line.target.probe)
+    await line.record.rejected([Rejection(row.key, "save", reason, row.row) for row, reason in blamed])

@@ -1,0 +1,66 @@
+"""Sends a bundle, in ever smaller parts where it is refused."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from pipeline.core.splitting import REQUESTS_PER_ROW, Blame, Outage, next_step
+from pipeline.errors import BundleRefused, Stopped, TransientError
+
+Row = TypeVar("Row")
+
+SEARCH_TRIES = 2
+"""Tries of a part of several rows while a bad row is searched for; a row alone gets all tries."""
+
+
+async def divided(
+    rows: Sequence[Row],
+    ids: Sequence[str],
+    send: Callable[[Sequence[Row], int | None], Awaitable[None]],
+    probe: Callable[[], Awaitable[None]],
+) -> list[tuple[Row, str]]:
+    """Send all rows and return those to blame, each with its reason.
+
+    `ids` are the rows' target ids, unique. `send` raises BundleRefused or TransientError. Raises Stopped,
+    blaming nobody, when the target is down or the search has cost too many requests.
+    """
+    if not rows:
+        return []
+    known = dict(zip(ids, rows, strict=True))
+    waiting: list[tuple[tuple[str, ...], int | None]] = [(tuple(ids), None)]
+    blamed: list[tuple[Row, str]] = []
+    requests = 0
+    while waiting:
+        part, tries = waiting.pop()
+        requests += 1
+        try:
+            await send([known[id_] for id_ in part], tries)
+            continue
+        except (BundleRefused, TransientError) as refusal:
+            alive = isinstance(refusal, BundleRefused) or await _answers(probe)
+            step = next_step(part, part, refusal, alive=alive)
+            last = refusal
+        if isinstance(step, Outage):
+            message = (
+                f"the target does not answer: {step.reason}; nothing was rejected, resume when it is back"
+            )
+            raise Stopped(message) from last
+        if isinstance(step, Blame):
+            blamed.extend((known[id_], reason) for id_, reason in step.rows)
+            waiting.extend([(step.rest, tries)] if step.rest else [])
+        else:
+            waiting.extend((some, SEARCH_TRIES if len(some) > 1 else None) for some in reversed(step.parts))
+        if waiting and requests >= REQUESTS_PER_ROW * len(rows):
+            message = (
+                f"{requests} requests did not find which of {len(rows)} rows the target refuses: {last}; "
+                "nothing of them was rejected, the run can be resumed"
+            )
+            raise Stopped(message) from last
+    return blamed
+
+
+async def _answers(probe: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await probe()
+    except TransientError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""Rows that a Python program hands over, and a target's own rows, as sources."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from anyio import lowlevel
+
+from pipeline.core.labels import LabelRow
+from pipeline.core.masks import Raster
+from pipeline.core.ontology import Ontology
+from pipeline.core.rows import LabelTask, Rejection, RowKey
+from pipeline.errors import UsageError
+from pipeline.ports import Source
+
+
+class GivenRows:
+    """Rows from any plain or async iterable, taken once, in order. Keys must be unique."""
+
+    restartable = False
+
+    def __init__(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
+        self._rows = rows
+
+    async def ontology(self) -> Ontology | None:
+        """Nothing is known of rows that were not read yet."""
+        return None
+
+    def keys(self) -> AsyncIterator[RowKey]:
+        """Not to be had without taking the rows. Raises UsageError."""
+        message = "rows from an iterable can be read once only, so their keys cannot be read first"
+        raise UsageError(message)
+
+    async def tasks(
+        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
+    ) -> AsyncIterator[LabelTask | Rejection]:
+        """Give each row that is not settled."""
+        ordinal = 0
+        async for row in _each(self._rows):
+            if not isinstance(row, LabelRow):
+                message = f"row {ordinal} of the source is a {type(row).__name__}, expected a LabelRow"
+                raise UsageError(message)
+            key = RowKey(
+                row.key,
+                ordinal,
+                row.title or row.key,
+                metadata=row.metadata,
+                external_id=row.key,
+                path=row.media[0].path if row.media else None,
+                labels=row.label_count,
+            )
+            ordinal += 1
+            if await wanted([key]):
+                yield LabelTask(key, row, size_of(row))
+
+
+class OwnRows:
+    """A target's own rows, to be edited in place: tasks without a row."""
+
+    restartable = True
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def ontology(self) -> Ontology | None:
+        """Return the ontology of the platform."""
+        return await self._source.ontology()
+
+    def keys(self) -> AsyncIterator[RowKey]:
+        """Give the keys of the rows."""
+        return self._source.keys()
+
+    async def tasks(
+        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
+    ) -> AsyncIterator[LabelTask | Rejection]:
+        """Give the keys of the rows that are not settled; opening them brings the rows."""
+        waiting: list[RowKey] = []
+        async for key in self._source.keys():
+            waiting.append(key)
+            if len(waiting) == KEYS_AT_ONCE:
+                left = await wanted(waiting)
+                for one in waiting:
+                    if one.key in left:
+                        yield LabelTask(one, None)
+                waiting = []
+        left = await wanted(waiting) if waiting else set()
+        for one in waiting:
+            if one.key in left:
+                yield LabelTask(one, None)
+
+
+KEYS_AT_ONCE = 500
+
+
+def size_of(row: LabelRow) -> int:
+    """Return about how many bytes the row takes in memory."""
+    size = 200
+    for item in row.objects:
+        for occurrence in item.occurrences.values():
+            geometry = occurrence.geometry
+            size += geometry.height * geometry.width if isinstance(geometry, Raster) else 200
+    return size
+
+
+async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+    else:
+        for row in rows:
+            yield row
+            await lowlevel.checkpoint_if_cancelled()

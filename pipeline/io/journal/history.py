@@ -1,0 +1,171 @@
+"""Runs: how one begins and ends, what the journal tells of it, and its rejected rows."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from pipeline.errors import UsageError
+from pipeline.io.journal.sqlite import BEGIN, listed
+from pipeline.io.journal.store import Store, as_list
+from pipeline.io.journal.tables import SETTLED, Status, reject, row, run
+from pipeline.ports import RejectedRow, RunRecord
+
+ABANDONED = "abandoned"
+REJECTS_AT_ONCE = 50
+"""Rejected rows that are read in one step; each is kept whole and may be large."""
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def run_id(now: datetime) -> str:
+    """Return date, time and microseconds as 20 characters that sort by time."""
+    rest, letters = now.microsecond, ""
+    for _ in range(4):
+        rest, digit = divmod(rest, len(_DIGITS))
+        letters = _DIGITS[digit] + letters
+    return f"{now:%Y%m%d-%H%M%S}-{letters}"
+
+
+async def begin(
+    store: Store, now: datetime, job: str, fingerprint: Mapping[str, str], *, new: bool
+) -> tuple[RunRecord, int]:
+    """Continue the job's unfinished run or start one; return it and its number. Raises UsageError."""
+    async with store.transaction(busy=UsageError) as connection:
+        await connection.exec_driver_sql(BEGIN)
+        newest = sa.select(run).order_by(run.c.run.desc()).limit(1)
+        last = (await connection.execute(newest.where(run.c.job == job))).first()
+        unfinished = last is not None and last.ended is None
+        if last is not None and unfinished and not new:
+            _check(last, job, fingerprint)
+            return _record(last, resumed=True), last.run
+        if last is not None and unfinished:
+            ended = run.update().where(run.c.run == last.run).values(ended=now.isoformat(), outcome=ABANDONED)
+            await connection.execute(ended)
+        latest = await connection.scalar(sa.select(sa.func.max(run.c.id)))
+        started = now
+        while latest is not None and run_id(started) <= latest:
+            # The clock was set back, or stands still.
+            started = _time_of(latest) + timedelta(microseconds=1)
+        values = {
+            "id": run_id(started),
+            "job": job,
+            "fingerprint": msgspec.json.encode(dict(fingerprint), order="sorted").decode(),
+            "started": now.isoformat(),
+        }
+        made = (await connection.execute(run.insert().values(values).returning(run))).one()
+        return _record(made), made.run
+
+
+def _time_of(id_: str) -> datetime:
+    day, letters = id_.rsplit("-", 1)
+    microsecond = 0
+    for letter in letters:
+        microsecond = microsecond * len(_DIGITS) + _DIGITS.index(letter)
+    return datetime.strptime(day, "%Y%m%d-%H%M%S").replace(tzinfo=UTC, microsecond=microsecond)
+
+
+def _check(last: sa.Row[Any], job: str, fingerprint: Mapping[str, str]) -> None:
+    before = msgspec.json.decode(last.fingerprint, type=dict[str, str])
+    names = sorted(name for name in before.keys() | fingerprint if before.get(name) != fingerprint.get(name))
+    if names:
+        raise UsageError(
+            f"job {job!r} has an unfinished run {last.id}, and these parts of the job have changed since: "
+            f"{', '.join(names)}; put them back to finish that run, or leave it and start another with --new"
+        )
+
+
+async def end(store: Store, number: int, now: datetime, outcome: str) -> None:
+    """Finish a run. Lines of rows that are rejected no more are dropped."""
+    rejected = sa.select(row.c.n).where(row.c.run == number, row.c.status == Status.REJECTED)
+    async with store.transaction() as connection:
+        await connection.execute(
+            run.update().where(run.c.run == number).values(ended=now.isoformat(), outcome=outcome)
+        )
+        await connection.execute(reject.delete().where(reject.c.run == number, reject.c.n.not_in(rejected)))
+
+
+async def runs(store: Store) -> list[RunRecord]:
+    """Return all runs, the oldest first."""
+    return [_record(each) for each in await store.read(sa.select(run).order_by(run.c.run))]
+
+
+async def last_run(store: Store, job: str | None) -> RunRecord | None:
+    """Return the last run, of one job or of any."""
+    newest = sa.select(run).order_by(run.c.run.desc()).limit(1)
+    found = await store.read(newest if job is None else newest.where(run.c.job == job))
+    return _record(found[0]) if found else None
+
+
+async def counts(store: Store, id_: str) -> dict[str, int]:
+    """Return how many rows of a run have each status; a status that none has is left out."""
+    number = (await _run(store, id_)).run
+    of_run = (
+        sa.select(row.c.status, sa.func.count().label("rows"))
+        .where(row.c.run == number)
+        .group_by(row.c.status)
+    )
+    found = {each.status: each.rows for each in await store.read(of_run)}
+    return {status.value: found[status] for status in Status if status in found}
+
+
+async def rejects(store: Store, id_: str) -> AsyncIterator[RejectedRow]:
+    """Give the rejected rows of a run in the order in which they came."""
+    number = (await _run(store, id_)).run
+    kept = (
+        sa.select(reject, row.c.key, row.c.status, row.c.error)
+        .join(row, sa.and_(row.c.run == reject.c.run, row.c.n == reject.c.n))
+        .where(reject.c.run == number, reject.c.n > sa.bindparam("after"))
+        .where(row.c.status.not_in(sorted(SETTLED - {Status.REJECTED})))
+        .order_by(reject.c.n)
+        .limit(REJECTS_AT_ONCE)
+    )
+    after = 0
+    while found := await store.read(kept, after=after):
+        for each in found:
+            waiting = each.status != Status.REJECTED
+            yield RejectedRow(each.key, each.title, each.stage, each.error or "", each.line, waiting)
+        after = found[-1].n
+
+
+async def clear_rejects(store: Store, id_: str, keys: Sequence[str] | None) -> int:
+    """Put rejected rows back to pending and their run to unfinished; return how many rows. Raises UsageError.
+
+    A refusal because of labels that were there is forgotten, so that it is decided anew. Any other decision
+    stays: labels that are there now may be our own.
+    """
+    found = await _run(store, id_)
+    last = await last_run(store, found.job)
+    if last is not None and last.id != id_:
+        raise UsageError(
+            f"run {id_} of job {found.job!r} is not its last one, which is {last.id}; "
+            "only rows of the last run can be tried again"
+        )
+    rejected = sa.and_(row.c.run == found.run, row.c.status == Status.REJECTED)
+    if keys is not None:
+        wanted = listed("wanted")
+        rejected = sa.and_(rejected, row.c.key.in_(sa.select(wanted.c.value)))
+    decision = sa.case((row.c.decision == "refuse", None), else_=row.c.decision)
+    values = {"wanted": as_list(keys)} if keys is not None else {}
+    async with store.transaction() as connection:
+        cleared = await connection.execute(
+            row.update().where(rejected).values(status=Status.PENDING, decision=decision), values
+        )
+        if cleared.rowcount:
+            reopened = run.update().where(run.c.run == found.run).values(ended=None, outcome=None)
+            await connection.execute(reopened)
+    return cleared.rowcount
+
+
+async def _run(store: Store, id_: str) -> sa.Row[Any]:
+    found = await store.read(sa.select(run).where(run.c.id == id_))
+    if not found:
+        raise UsageError(f"the journal {store.path} has no run {id_!r}; `labelferry status` names them")
+    return found[0]
+
+
+def _record(each: sa.Row[Any], *, resumed: bool = False) -> RunRecord:
+    ended = each.ended and datetime.fromisoformat(each.ended)
+    return RunRecord(each.id, each.job, datetime.fromisoformat(each.started), ended, each.outcome, resumed)

@@ -1,0 +1,128 @@
+"""Everything about the journal that is SQLite's own: opening a file, its settings, and its errors."""
+
+import errno
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from pipeline.errors import FatalError, Stopped, UsageError
+from pipeline.io.journal.tables import VERSION, labelferry, metadata, own
+
+BEGIN = "BEGIN IMMEDIATE"
+"""Takes the place of the one writer before anything is read."""
+
+BUSY_SECONDS = 10
+_PRAGMAS = (
+    "PRAGMA journal_mode=TRUNCATE",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA cache_size=-16384",
+    "PRAGMA temp_store=FILE",
+    "PRAGMA temp.journal_mode=MEMORY",
+    "PRAGMA temp.cache_size=-32768",
+)
+
+
+@asynccontextmanager
+async def connected(path: Path, *, must_exist: bool) -> AsyncIterator[AsyncConnection]:
+    """Open the file, which only its owner can read, and make the tables where there are none.
+
+    Raises UsageError.
+    """
+    _make(path, must_exist=must_exist)
+    engine = create_async_engine(
+        sa.URL.create("sqlite+aiosqlite", database=str(path)),
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": "IMMEDIATE"},
+        poolclass=NullPool,
+    )
+    try:
+        with failures(path, busy=UsageError):
+            connection = await engine.connect()
+        try:
+            with failures(path, busy=UsageError):
+                for pragma in _PRAGMAS:
+                    await connection.exec_driver_sql(pragma)
+                await _prepare(connection, path)
+            yield connection
+        finally:
+            await connection.close()
+    finally:
+        await engine.dispose()
+
+
+def _make(path: Path, *, must_exist: bool) -> None:
+    if must_exist and not path.exists():
+        raise UsageError(f"there is no journal {path}; run a job first, or name its journal")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        if error.errno in _FULL:
+            raise Stopped(f"journal {path}: the disk is full; make room there, then resume") from error
+        message = f"cannot open the journal {path}: {error.strerror}; choose a file that can be written"
+        raise UsageError(message) from error
+
+
+async def _prepare(connection: AsyncConnection, path: Path) -> None:
+    await connection.exec_driver_sql(BEGIN)
+    found = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+    if not found:
+        await connection.run_sync(metadata.create_all)
+        await connection.execute(labelferry.insert().values(version=VERSION))
+    elif labelferry.name not in found:
+        raise UsageError(f"{path} is a database, but not a journal of labelferry; name another file")
+    else:
+        version = await connection.scalar(sa.select(labelferry.c.version))
+        if version != VERSION:
+            raise UsageError(
+                f"the journal {path} has version {version}, expected {VERSION}: it was written by another "
+                "labelferry; install that one, or name another file"
+            )
+    await connection.commit()
+    await connection.run_sync(own.create_all)
+    await connection.commit()
+
+
+def listed(name: str) -> sa.TableValuedAlias:
+    """Return the values of a parameter (a JSON list) as a table with the one column `value`."""
+    return sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued("value", name=name)
+
+
+# ---- errors ---------------------------------------------------------------------------------------
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FOREIGN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+_CLOSED = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+
+
+@contextmanager
+def failures(path: Path, *, busy: type[FatalError] = Stopped) -> Iterator[None]:
+    """Turn an error of the database into one that says what to do; `busy` is that of a locked file."""
+    try:
+        yield
+    except DBAPIError as error:
+        cause = getattr(error, "driver_exception", None) or error.orig
+        name = getattr(cause, "sqlite_errorname", "")
+        raise _told(path, name, str(cause), busy) from error
+
+
+def _told(path: Path, name: str, what: str, busy: type[FatalError]) -> FatalError:
+    if name == "SQLITE_FULL":
+        return Stopped(f"journal {path}: the disk is full; make room there, then resume")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return busy(
+            f"journal {path}: another process has locked it for {BUSY_SECONDS} seconds; end it, then resume"
+        )
+    if name.startswith(_FOREIGN):
+        return UsageError(
+            f"{path} is damaged, or not a journal of labelferry ({what}); "
+            "put back a good copy, or name another file"
+        )
+    if name.startswith(_CLOSED):
+        return UsageError(f"cannot open the journal {path}: {what}; choose a file that can be written")
+    return Stopped(f"journal {path} cannot be written: {what}; mend that, then resume")

@@ -1,0 +1,219 @@
+"""Matches the keys of a source with the rows that a target lists, on disk, in flat memory."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+import anyio
+import msgspec
+
+from pipeline.core.rows import Place, Rejection, RowKey
+from pipeline.io.parts import writing
+from pipeline.ports import MatchRule
+
+Result = TypeVar("Result")
+
+AT_ONCE = 1000
+"""Problems that are read from the file in one step."""
+NAMED = 3
+"""Target ids or source rows that a message names at most."""
+
+_TABLES = """
+    PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-16384;
+    CREATE TABLE place (value TEXT, id TEXT NOT NULL, title TEXT NOT NULL, details BLOB);
+    CREATE TABLE source (
+        n INTEGER PRIMARY KEY, value TEXT, key TEXT NOT NULL, ordinal INTEGER NOT NULL, title TEXT NOT NULL,
+        labels INTEGER NOT NULL
+    );
+    CREATE TABLE used (value TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
+"""
+_INDEXES = """
+    CREATE INDEX IF NOT EXISTS place_value ON place (value);
+    CREATE INDEX IF NOT EXISTS source_value ON source (value);
+"""
+_NO_INDEXES = "DROP INDEX IF EXISTS place_value; DROP INDEX IF EXISTS source_value"
+_PROBLEMS = """
+    SELECT n, key, ordinal, title, labels, value,
+        (SELECT count(DISTINCT id) FROM place WHERE place.value = source.value) AS places,
+        (SELECT count(DISTINCT key) FROM source AS other WHERE other.value = source.value) AS uses
+    FROM source WHERE n > ? AND (places <> 1 OR uses <> 1) ORDER BY n LIMIT ?
+"""
+
+
+class Candidate(NamedTuple):
+    """One row that the target lists. `details` is the adapter's own and comes back in `Place.details`."""
+
+    id: str
+    title: str = ""
+    path: str | None = None
+    external_id: str | None = None
+    metadata: Mapping[str, Any] = MappingProxyType({})
+    details: bytes | str | None = None
+
+
+class Matching:
+    """Places of source rows, found by one rule.
+
+    The file is made in `folder` and has no name from the start, so that nothing is left after a crash. Where
+    `add_keys` was called, every key is known before the first place is asked for, and a place with two keys
+    is refused to both. Without it (a one-shot source), the first key that asks for a place has it.
+
+    Every method raises Stopped when the disk is full.
+    """
+
+    def __init__(self, folder: Path, rule: MatchRule) -> None:
+        self._folder = folder
+        self._rule = rule
+        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._indexed = False
+        self._keyed = False
+        self._file: sqlite3.Connection
+
+    async def __aenter__(self) -> Self:
+        await self._run(self._open)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._run(self._file.close)
+
+    async def add_places(self, batch: Sequence[Candidate]) -> None:
+        """Add rows of the target's listing. An id that is listed twice counts once."""
+        rows = [(_value(self._rule, place), place.id, place.title, place.details) for place in batch]
+        await self._run(self._insert, "INSERT INTO place VALUES (?, ?, ?, ?)", rows)
+
+    async def add_keys(self, batch: Sequence[RowKey]) -> None:
+        """Add keys of the source, in source order."""
+        self._keyed = True
+        rows = [(_value(self._rule, key), key.key, key.ordinal, key.title, key.labels) for key in batch]
+        insert = "INSERT INTO source (value, key, ordinal, title, labels) VALUES (?, ?, ?, ?, ?)"
+        await self._run(self._insert, insert, rows)
+
+    async def of(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
+        """Return the place of each key, in the same order."""
+        return await self._run(self._places, keys)
+
+    async def problems(self) -> AsyncIterator[Rejection]:
+        """Give the keys that were added and are missing, ambiguous or twice used, in source order."""
+        last = 0
+        while True:
+            last, found = await self._run(self._some_problems, last)
+            if not found:
+                return
+            for problem in found:
+                yield problem
+
+    async def _run(self, work: Callable[..., Result], *given: object) -> Result:
+        return await anyio.to_thread.run_sync(
+            partial(self._guarded, work, *given), limiter=self._one_at_a_time
+        )
+
+    def _guarded(self, work: Callable[..., Result], *given: object) -> Result:
+        with writing(self._folder):
+            return work(*given)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "matching.db"
+        path.unlink(missing_ok=True)
+        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._file.executescript(_TABLES)
+            path.unlink()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _insert(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        # Sorting once is far quicker than keeping an index in order for every row.
+        if self._indexed:
+            self._file.executescript(_NO_INDEXES)
+            self._indexed = False
+        self._file.execute("BEGIN")
+        self._file.executemany(statement, rows)
+        self._file.execute("COMMIT")
+
+    def _index(self) -> None:
+        if not self._indexed:
+            self._file.executescript(_INDEXES)
+            self._indexed = True
+
+    def _places(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
+        self._index()
+        self._file.execute("BEGIN")
+        try:
+            return [self._place(key) for key in keys]
+        finally:
+            self._file.execute("COMMIT")
+
+    def _place(self, key: RowKey) -> Place | Rejection:
+        value = _value(self._rule, key)
+        if value is None:
+            return self._problem(key, None)
+        found = self._file.execute(
+            "SELECT id, title, details FROM place WHERE value = ? GROUP BY id LIMIT 2", (value,)
+        ).fetchall()
+        if len(found) != 1 or self._other_users(key, value):
+            return self._problem(key, value)
+        if not self._keyed:
+            self._file.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (value, key.key))
+        return Place(*found[0])
+
+    def _other_users(self, key: RowKey, value: str) -> list[str]:
+        table = "source" if self._keyed else "used"
+        others = self._file.execute(
+            f"SELECT DISTINCT key FROM {table} WHERE value = ? AND key <> ? LIMIT ?",  # noqa: S608 - two fixed names
+            (value, key.key, NAMED + 1),
+        )
+        return [other for (other,) in others]
+
+    def _some_problems(self, after: int) -> tuple[int, list[Rejection]]:
+        self._index()
+        rows = self._file.execute(_PROBLEMS, (after, AT_ONCE)).fetchall()
+        found = [
+            self._problem(RowKey(key, ordinal, title, labels=labels), value)
+            for _, key, ordinal, title, labels, value, _, _ in rows
+        ]
+        return (rows[-1][0] if rows else after), found
+
+    def _problem(self, key: RowKey, value: str | None) -> Rejection:
+        return Rejection(key, "match", f"row {key.key!r}: {self._reason(key, value)}")
+
+    def _reason(self, key: RowKey, value: str | None) -> str:
+        by = self._rule.by
+        if value is None:
+            return f"it has no {by}, and rows are matched by {by}; give it one, or choose another `match`"
+        ids = self._file.execute(
+            "SELECT DISTINCT id FROM place WHERE value = ? ORDER BY id LIMIT ?", (value, NAMED + 1)
+        )
+        places = [id_ for (id_,) in ids]
+        if not places:
+            return f"the target has no row with the {by} {value!r}; add it there, or choose another `match`"
+        if len(places) > 1:
+            return (
+                f"the target has several rows with the {by} {value!r}: ids {_some(places)}; "
+                "make it unique there, or choose another `match`"
+            )
+        others = self._other_users(key, value)
+        return (
+            f"it has the {by} {value!r}, as has {_some(others)}, and both would go to the one target row "
+            f"{places[0]!r}; leave one out, or choose another `match`"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:NAMED])) + (", ..." if len(names) > NAMED else "")
+
+
+def _value(rule: MatchRule, row: RowKey | Candidate) -> str | None:
+    """Return what is compared. Numbers of metadata equal their text; what is empty matches nothing."""
+    by = rule.by
+    found = row.metadata.get(by) if by not in ("title", "path", "external_id") else getattr(row, by)
+    if found is None or found == "":
+        return None
+    return found if isinstance(found, str) else msgspec.json.encode(found).decode()

@@ -1,0 +1,146 @@
+"""The last stage: what became of each row goes into the journal, and is told to whoever listens."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from pipeline.core.labels import LabelRow
+from pipeline.core.merging import decide, refusal
+from pipeline.core.rows import Bundle, Decision, Mode, OpenRow, PackedRow, Rejection, SaveReport
+from pipeline.errors import Stopped
+from pipeline.events import BundleDone, Event, LossSeen, NoteSeen, RowRejected, RowsSettled, StageTime
+from pipeline.ports import Journal
+
+
+@dataclass(slots=True)
+class Record:
+    """Writes outcomes. `keep` turns a rejected row into the bytes that are kept for a later retry."""
+
+    journal: Journal
+    emit: Callable[[Event], None]
+    keep: Callable[[LabelRow], bytes]
+    allowed: frozenset[str] = frozenset()
+    max_rejects: int | None = None
+    dry_run: bool = False
+    rejects: int = 0
+    """Rows rejected so far, in this process."""
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on."""
+        self.emit(event)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Tell how long the block took."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.emit(StageTime(stage, perf_counter() - start))
+
+    async def decided(self, opened: Sequence[OpenRow | Rejection], mode: Mode | None) -> list[OpenRow]:
+        """Take or recall the decision for each opened row, settle those that end here, return the others."""
+        rejected = [row for row in opened if isinstance(row, Rejection)]
+        rows = [row for row in opened if isinstance(row, OpenRow)]
+        with self.timed("journal"):
+            known = await self.journal.decisions([row.task.key.key for row in rows])
+            fresh = {
+                row.task.key.key: decide(mode, row.existing) for row in rows if row.task.key.key not in known
+            }
+            await self.journal.decide(
+                [
+                    (row.task.key, fresh[row.task.key.key], row.place.id)
+                    for row in rows
+                    if row.task.key.key in fresh
+                ]
+            )
+        going, skipped = [], []
+        for row in rows:
+            decision = known.get(row.task.key.key) or fresh[row.task.key.key]
+            if decision is Decision.REFUSE and row.existing is not None:
+                rejected.append(Rejection(row.task.key, "open", refusal(row.existing), row.task.row))
+            elif decision is Decision.SKIP:
+                skipped.append(row)
+            else:
+                going.append(replace(row, decision=decision))
+        await self.rejected(rejected)
+        await self.skipped(skipped)
+        return going
+
+    async def rejected(self, rows: Sequence[Rejection]) -> None:
+        """Reject rows; each is kept whole. Raises Stopped when the job allows no more."""
+        if not rows:
+            return
+        with self.timed("journal"):
+            await self.journal.reject([(row, self.keep(row.row) if row.row else None) for row in rows])
+        for row in rows:
+            labels = row.row.label_count if row.row else row.key.labels
+            self.emit(RowRejected(row.key.key, row.key.title, row.stage, row.reason, labels))
+        self.rejects += len(rows)
+        if self.max_rejects is not None and self.rejects > self.max_rejects:
+            message = (
+                f"{self.rejects} rows were rejected, more than --max-rejects {self.max_rejects}; "
+                "the run stops here and can be resumed"
+            )
+            raise Stopped(message)
+
+    async def skipped(self, rows: Sequence[OpenRow]) -> None:
+        """Settle rows that already had labels and are left alone."""
+        if rows:
+            with self.timed("journal"):
+                await self.journal.settle("skipped", [(row.task.key, "", row.place.id) for row in rows])
+            self.emit(RowsSettled("skipped", len(rows), sum(row.task.key.labels for row in rows)))
+
+    async def judged(self, rows: Sequence[PackedRow | Rejection]) -> list[PackedRow]:
+        """Settle packed rows that end here (rejected, lossy, unchanged, or a dry run); return the others."""
+        rejected = [row for row in rows if isinstance(row, Rejection)]
+        whole = []
+        for row in rows:
+            if isinstance(row, PackedRow):
+                forbidden = self._losses(row)
+                if forbidden is None:
+                    whole.append(row)
+                else:
+                    rejected.append(forbidden)
+        await self.rejected(rejected)
+        ending = [row for row in whole if row.unchanged]
+        await self._settled("unchanged", ending)
+        going = [row for row in whole if not row.unchanged]
+        if self.dry_run:
+            await self._settled("would-save", going)
+            return []
+        return going
+
+    def _losses(self, row: PackedRow) -> Rejection | None:
+        for note in row.notes:
+            self.emit(NoteSeen(note.row, note.object, note.what, note.why))
+        for loss in row.losses:
+            allowed = loss.what in self.allowed
+            self.emit(LossSeen(loss.row, loss.object, loss.what.value, loss.why, allowed))
+        first = next((loss for loss in row.losses if loss.what not in self.allowed), None)
+        if first is None:
+            return None
+        more = len({loss.what for loss in row.losses if loss.what not in self.allowed}) - 1
+        reason = (
+            f"the target cannot hold {first.what.value}"
+            + (f" of object {first.object!r}" if first.object else "")
+            + f": {first.why}; allow it with `allow_losses: [{first.what.value}]`"
+            + (f" (and {more} more kinds of loss)" if more else "")
+        )
+        return Rejection(row.key, "pack", reason, row.row)
+
+    async def _settled(self, outcome: str, rows: Sequence[PackedRow]) -> None:
+        if rows:
+            with self.timed("journal"):
+                await self.journal.settle(outcome, [(row.key, row.digest, row.place.id) for row in rows])
+            self.emit(RowsSettled(outcome, len(rows), sum(row.labels for row in rows)))
+
+    async def saved(self, bundle: Bundle, report: SaveReport) -> None:
+        """Record what the target said of a bundle's rows."""
+        with self.timed("journal"):
+            await self.journal.saved(bundle.id, report.saved)
+        saved = {receipt.key for receipt in report.saved}
+        labels = sum(row.labels for row in bundle.rows if row.key.key in saved)
+        self.emit(BundleDone(bundle.id, len(saved), len(report.rejected), labels))
+        await self.rejected(report.rejected)

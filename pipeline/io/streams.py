@@ -1,0 +1,87 @@
+"""Small pieces between the stages: batches with a linger, chunks of what is there, work kept in order."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from pipeline.core.batching import Batcher, BatchRule
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+async def batches(
+    rows: MemoryObjectReceiveStream[Item], rule: BatchRule, size_of: Callable[[Item], int]
+) -> AsyncIterator[list[Item]]:
+    """Give the items in batches: full by rows or bytes, or when the oldest has waited, or at the end."""
+    batcher = Batcher[Item](rule)
+    while True:
+        try:
+            item = rows.receive_nowait()
+        except anyio.WouldBlock:
+            late = True
+            with anyio.CancelScope(deadline=batcher.due):
+                try:
+                    item = await rows.receive()
+                except anyio.EndOfStream:
+                    break
+                late = False
+            if late:
+                yield batcher.take()
+                continue
+        except anyio.EndOfStream:
+            break
+        for batch in batcher.add(item, size_of(item), anyio.current_time()):
+            yield batch
+    if rest := batcher.take():
+        yield rest
+
+
+async def chunks(rows: MemoryObjectReceiveStream[Item], at_most: int) -> AsyncIterator[list[Item]]:
+    """Give what is there, at most so many items at once; wait only when there is nothing."""
+    async for first in rows:
+        chunk = [first]
+        while len(chunk) < at_most:
+            try:
+                chunk.append(rows.receive_nowait())
+            except (anyio.WouldBlock, anyio.EndOfStream):
+                break
+        yield chunk
+
+
+async def in_order(
+    items: AsyncIterator[Item],
+    work: Callable[[Item], Awaitable[Result]],
+    give: Callable[[Result], Awaitable[None]],
+    at_once: int,
+) -> None:
+    """Do `work` on up to `at_once` items at a time, and `give` the results in the order of the items."""
+    waiting, ready = anyio.create_memory_object_stream[_Slot[Result]](at_once - 1)
+
+    async def fill(slot: "_Slot[Result]", item: Item) -> None:
+        slot.result = await work(item)
+        slot.done.set()
+
+    async def start() -> None:
+        async with waiting:
+            async for item in items:
+                slot = _Slot[Result]()
+                await waiting.send(slot)
+                tasks.start_soon(fill, slot, item)
+
+    async with anyio.create_task_group() as tasks, ready:
+        tasks.start_soon(start)
+        async for slot in ready:
+            await slot.done.wait()
+            await give(slot.result)
+
+
+class _Slot(Generic[Result]):
+    """The place of one result in the queue."""
+
+    result: Result
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()

@@ -1,0 +1,233 @@
+"""The process pool for masks and other heavy pure work."""
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import process
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any, Generic, Self, TypeVar, cast
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from pipeline.core.encoding import masks_of, seconds_of_mask, seconds_of_row, with_masks
+from pipeline.core.labels import LabelRow
+from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.errors import RowError, UsageError
+from pipeline.events import Event, WorkerLost
+from pipeline.io import worker
+
+CHUNK_SECONDS = 0.010
+"""Predicted work of one chunk; below it the parent's own cost per task would show."""
+SMALL_JOB_SECONDS = 1.0
+"""Predicted work up to which no process is started."""
+SHARED_FROM = 1 << 20
+"""Packed bytes from which a raster crosses in shared memory."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk(Generic[Item, Result]):
+    """Some items of one call, the function that does them all, and how an item crosses to a worker."""
+
+    work: Callable[[Sequence[Any]], list[Result | RowError]]
+    cross: Callable[[Item, list[SharedMemory]], Any]
+    items: tuple[Item, ...]
+
+    def halves(self) -> tuple["Chunk[Item, Result]", "Chunk[Item, Result]"]:
+        """Return the chunk in two parts."""
+        middle = len(self.items) // 2
+        return replace(self, items=self.items[:middle]), replace(self, items=self.items[middle:])
+
+
+class Workers:
+    """Encodes and converts rows in processes, keeping order; implements the Encoder port.
+
+    Use as an async context manager. `count` 0 means no processes at all: the work is done in one thread.
+    """
+
+    def __init__(self, count: int, emit: Callable[[Event], None]) -> None:
+        self._count = count
+        self._emit = emit
+        self._pool: ProcessPoolExecutor | None = None
+        self._predicted = 0.0
+        self._inline = CapacityLimiter(1)
+        self._starting = anyio.Lock()
+        self._suspects = anyio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Nothing is started yet."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End all workers."""
+        if self._pool is not None:
+            self._end(self._pool)
+
+    async def warm(self, seconds: float) -> None:
+        """Start the workers now if the job's predicted work (seconds) is worth it."""
+        self._predicted += seconds
+        if self._worth_it():
+            await self._running()
+
+    async def encode(self, rows: Sequence[LabelRow], codec: str) -> list[LabelRow | RowError]:
+        """Turn every Mask and Raster of the rows into an EncodedMask of this codec ("": leave them)."""
+        masks = [masks_of(row) if codec else [] for row in rows]
+        busy = [index for index, found in enumerate(masks) if found]
+        costs = [sum(map(seconds_of_mask, masks[index])) for index in busy]
+        work = partial(worker.encode_all, codec)
+        results = await self._map(work, _parcels, [masks[index] for index in busy], costs)
+        done: list[LabelRow | RowError] = list(rows)
+        for index, result in zip(busy, results, strict=True):
+            if isinstance(result, RowError):
+                done[index] = RowError(f"row {rows[index].title or rows[index].key!r}: {result}")
+            else:
+                encoded = [
+                    EncodedMask(mask.height, mask.width, codec, data)
+                    for mask, data in zip(masks[index], result, strict=True)
+                ]
+                done[index] = with_masks(rows[index], encoded)
+        return done
+
+    async def apply(
+        self, operation: Callable[[LabelRow], LabelRow], rows: Sequence[LabelRow]
+    ) -> list[LabelRow | RowError]:
+        """Run one heavy built-in operation on rows."""
+        costs = [seconds_of_row(row) for row in rows]
+        return await self._map(partial(worker.apply_all, operation), _as_it_is, rows, costs)
+
+    async def _map(
+        self,
+        work: Callable[[Sequence[Any]], list[Result | RowError]],
+        cross: Callable[[Item, list[SharedMemory]], Any],
+        items: Sequence[Item],
+        costs: Sequence[float],
+    ) -> list[Result | RowError]:
+        chunks = [Chunk(work, cross, tuple(part)) for part in _parts(items, costs)]
+        self._predicted += sum(costs)
+        results: list[list[Result | RowError]] = [[] for _ in chunks]
+
+        async def run(index: int, chunk: Chunk[Item, Result]) -> None:
+            results[index] = await self._run(chunk)
+
+        async with anyio.create_task_group() as group:
+            for index, chunk in enumerate(chunks):
+                group.start_soon(run, index, chunk)
+        return [result for part in results for result in part]
+
+    async def _run(self, chunk: Chunk[Item, Result]) -> list[Result | RowError]:
+        if not self._worth_it():
+            return await to_thread.run_sync(chunk.work, chunk.items, limiter=self._inline)
+        pool = await self._running()
+        try:
+            return await self._submit(pool, chunk)
+        except BrokenProcessPool:
+            async with self._suspects:
+                await self._replace(pool, len(chunk.items))
+                return await self._alone(chunk)
+
+    async def _alone(self, chunk: Chunk[Item, Result]) -> list[Result | RowError]:
+        """Run a chunk that was in a broken pool, with no other suspect beside it, halving it if it breaks."""
+        pool = await self._running()
+        try:
+            return await self._submit(pool, chunk)
+        except BrokenProcessPool:
+            await self._replace(pool, len(chunk.items))
+        if len(chunk.items) == 1:
+            return [
+                RowError("encoding it ended a worker process twice (out of memory, or killed from outside)")
+            ]
+        first, second = chunk.halves()
+        return await self._alone(first) + await self._alone(second)
+
+    async def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk[Item, Result]) -> list[Result | RowError]:
+        blocks: list[SharedMemory] = []
+        try:
+            items = [chunk.cross(item, blocks) for item in chunk.items]
+            return await asyncio.wrap_future(pool.submit(chunk.work, items))
+        finally:
+            for block in blocks:
+                block.close()
+                block.unlink()
+
+    def _worth_it(self) -> bool:
+        return self._count > 0 and (self._pool is not None or self._predicted > SMALL_JOB_SECONDS)
+
+    async def _running(self) -> ProcessPoolExecutor:
+        async with self._starting:
+            if self._pool is None:
+                pool = ProcessPoolExecutor(
+                    self._count, multiprocessing.get_context("spawn"), initializer=worker.start
+                )
+                try:
+                    await asyncio.gather(*(_warmed(pool) for _ in range(self._count)))
+                except BrokenProcessPool:
+                    self._end(pool)
+                    raise UsageError(UNGUARDED) from None
+                self._pool = pool
+            return self._pool
+
+    async def _replace(self, broken: ProcessPoolExecutor, rows: int) -> None:
+        if self._pool is broken:
+            self._emit(WorkerLost(rows))
+            self._pool = None
+            self._end(broken)
+
+    def _end(self, pool: ProcessPoolExecutor) -> None:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+UNGUARDED = (
+    "the worker processes could not start. A script that runs a job must do so below "
+    '`if __name__ == "__main__":`, since every worker imports the script first; '
+    "or set `engine: {workers: 0}`"
+)
+UNGUARDED_EXIT = 17
+
+
+def leave_if_imported_by_a_worker() -> None:
+    """End a worker that is importing a user's script without a guard, before it runs the job again."""
+    if getattr(process.current_process(), "_inheriting", False):
+        os._exit(UNGUARDED_EXIT)
+
+
+async def _warmed(pool: ProcessPoolExecutor) -> None:
+    await asyncio.wrap_future(pool.submit(worker.encode_all, "encord_rle", [[Mask.empty(1, 1)]]))
+
+
+def _as_it_is(item: Item, _blocks: list[SharedMemory]) -> Item:
+    return item
+
+
+def _parcels(masks: Sequence[Mask | Raster], blocks: list[SharedMemory]) -> list[worker.Parcel]:
+    return [_parcel(mask, blocks) for mask in masks]
+
+
+def _parcel(mask: Mask | Raster, blocks: list[SharedMemory]) -> worker.Parcel:
+    if isinstance(mask, Mask):
+        return mask
+    bits = mask.packed()
+    if len(bits) < SHARED_FROM:
+        return worker.Bits(mask.height, mask.width, bits)
+    block = SharedMemory(create=True, size=len(bits))
+    blocks.append(block)
+    cast("memoryview", block.buf)[: len(bits)] = bits
+    return worker.SharedBits(mask.height, mask.width, block.name, len(bits))
+
+
+def _parts(items: Sequence[Item], costs: Sequence[float]) -> Iterator[Sequence[Item]]:
+    start, predicted = 0, 0.0
+    for index, cost in enumerate(costs):
+        predicted += cost
+        if predicted >= CHUNK_SECONDS:
+            yield items[start : index + 1]
+            start, predicted = index + 1, 0.0
+    if start < len(items):
+        yield items[start:]

@@ -1,0 +1,164 @@
+"""Masks are encoded in processes; a process that dies costs no row, and no process outlives its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from pipeline.core.codecs import decode
+from pipeline.core.geometry import Box
+from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence
+from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.errors import RowError
+from pipeline.events import Event, WorkerLost
+from pipeline.io import workers as module
+from pipeline.io.workers import Workers
+
+pytestmark = pytest.mark.anyio
+MUCH = 100.0
+
+
+def drawn(number: int, size: int = 64) -> LabelRow:
+    """Draw a row whose mask says its number: its first row of pixels holds the number in binary."""
+    array = np.zeros((size, size), bool)
+    array[0, :16] = [number >> bit & 1 for bit in range(16)]
+    array[1] = True
+    geometry = Raster(array) if number % 2 else Mask.from_array(array)
+    objects = (
+        ObjectInstance("box", "thing", {0: Occurrence(Box(0, 0, 1, 1))}),
+        ObjectInstance("mask", "thing", {0: Occurrence(geometry)}),
+    )
+    return LabelRow(str(number), objects=objects)
+
+
+def number_of(row: LabelRow | RowError) -> int:
+    """Read the number back from the encoded mask."""
+    assert isinstance(row, LabelRow)
+    encoded = row.objects[1].occurrences[0].geometry
+    assert isinstance(encoded, EncodedMask)
+    bits = decode(encoded.codec, encoded.data, encoded.height, encoded.width).to_array()[0, :16]
+    return sum(int(bit) << at for at, bit in enumerate(bits))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+async def test_every_mask_comes_back_encoded_in_its_own_row(count: int) -> None:
+    rows = [drawn(number) for number in range(300)]
+    async with Workers(count, lambda _: None) as workers:
+        await workers.warm(MUCH)
+        encoded = await workers.encode(rows, "encord_rle")
+    assert [number_of(row) for row in encoded] == list(range(300))
+
+
+async def test_large_rasters_cross_in_shared_memory() -> None:
+    rows = [drawn(number, size=4096) for number in (1, 3, 5)]
+    async with Workers(2, lambda _: None) as workers:
+        await workers.warm(MUCH)
+        encoded = await workers.encode(rows, "encord_rle")
+    assert [number_of(row) for row in encoded] == [1, 3, 5]
+
+
+async def test_a_small_job_starts_no_process() -> None:
+    before = set(psutil.Process().children(recursive=True))
+    async with Workers(2, lambda _: None) as workers:
+        await workers.encode([drawn(1)], "encord_rle")
+        assert set(psutil.Process().children(recursive=True)) == before
+
+
+class Deadly:
+    """An operation that ends the worker process on one row."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __call__(self, row: LabelRow) -> LabelRow:
+        if row.key == self.key:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return row
+
+
+async def test_the_one_row_that_kills_workers_is_rejected_and_the_others_are_not() -> None:
+    events: list[Event] = []
+    rows = [drawn(number) for number in range(24)]
+    async with Workers(2, events.append) as workers:
+        await workers.warm(MUCH)
+        results = await workers.apply(Deadly("7"), rows)
+    bad = [row.key for row, result in zip(rows, results, strict=True) if isinstance(result, RowError)]
+    assert bad == ["7"]
+    assert [result for result in results if isinstance(result, LabelRow)] == rows[:7] + rows[8:]
+    assert any(isinstance(event, WorkerLost) for event in events)
+
+
+async def test_a_worker_killed_from_outside_costs_no_row() -> None:
+    rows = [drawn(number) for number in range(2000)]
+    async with Workers(2, lambda _: None) as workers:
+        await workers.warm(MUCH)
+        victim = next(
+            child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())
+        )
+        victim.kill()
+        results = await workers.encode(rows, "encord_rle")
+    assert [number_of(row) for row in results] == list(range(2000))
+
+
+CHILD = """
+import asyncio, sys
+from pipeline.io.workers import Workers
+
+async def main():
+    async with Workers(2, lambda event: None) as workers:
+        await workers.warm(100.0)
+        import psutil
+        print(*[child.pid for child in psutil.Process().children()], flush=True)
+        await asyncio.sleep(3600)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_no_worker_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=ENV)
+    assert parent.stdout is not None
+    children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert len(children) >= 2
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    _gone, alive = psutil.wait_procs(children, timeout=60)
+    assert alive == []
+
+
+UNGUARDED = """
+import asyncio
+from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
+
+leave_if_imported_by_a_worker()
+
+async def main():
+    async with Workers(1, lambda event: None) as workers:
+        await workers.warm(100.0)
+
+asyncio.run(main())
+"""
+
+
+def test_a_script_without_a_main_guard_gets_one_clear_error(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED)
+    ended = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, cwd=ROOT, env=ENV, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("pipeline.errors.UsageError:") == 1
+    assert '__name__ == "__main__"' in ended.stderr
+
+
+ROOT = Path(module.__file__).parents[2]
+ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
