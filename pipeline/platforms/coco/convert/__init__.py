@@ -1,0 +1,1 @@
+"""COCO's JSON to the label model and back. Pure."""

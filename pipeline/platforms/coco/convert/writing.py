@@ -1,0 +1,369 @@
+"""Rows to COCO's images and annotations."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pipeline.core.geometry import Box, Geometry, Polygon, Shape, Skeleton
+from pipeline.core.labels import Answer, LabelRow, MediaKind, ObjectInstance
+from pipeline.core.losses import Loss, LossKind, Note
+from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.core.polygons import fill
+from pipeline.core.rows import EditedRow, PackedRow
+from pipeline.errors import RowError
+from pipeline.platforms.coco.convert import geometry as shapes
+from pipeline.platforms.coco.convert.reading import (
+    BOX,
+    KEYPOINTS,
+    PLATFORM,
+    SEGMENTATION,
+    kind_of,
+    read_answers,
+)
+from pipeline.platforms.coco.settings import Style
+from pipeline.platforms.coco.wire import Id, Json, PartAnnotation, PartRow
+
+_KEYS = {Shape.POLYGON: SEGMENTATION, Shape.MASK: SEGMENTATION, Shape.SKELETON: KEYPOINTS, Shape.BOX: BOX}
+_ORDER = (SEGMENTATION, KEYPOINTS, BOX)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - msgspec's hook takes what it cannot encode
+    if isinstance(value, np.generic):
+        return value.item()
+    raise ValueError(f"a value of type {type(value).__name__} is not JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+
+
+@dataclass(slots=True)
+class _Packing:
+    """One row on its way out: what it loses is collected as it is met."""
+
+    row: LabelRow
+    style: Style
+    losses: list[Loss] = field(default_factory=list)
+
+    def lose(self, item: str | None, what: LossKind, why: str) -> None:
+        self.losses.append(Loss(self.row.key, item, what, why))
+
+
+def pack_row(row: EditedRow, style: Style) -> PackedRow:
+    """Return the row as a `PartRow`, with everything that COCO does not hold left out and listed.
+
+    Raises RowError for what cannot be written at all: a number that is not finite, a mask of another size
+    than its image, holes where the size is unknown.
+    """
+    packing = _Packing(row.row, style)
+    try:
+        _lose_row(packing)
+        annotations = [_annotation(packing, unit) for unit in _units(packing)]
+        image, number = _image(row.row)
+        payload = _encoder.encode(PartRow(number, msgspec.Raw(_encoder.encode(image)), tuple(annotations)))
+    except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        raise RowError(f"row {row.row.title or row.row.key!r}: {error}") from error
+    return PackedRow(
+        row.key,
+        row.place,
+        payload,
+        row.row.label_count,
+        blake2b(payload, digest_size=16).hexdigest(),
+        losses=tuple(packing.losses),
+        notes=tuple(_notes(row.row)),
+        row=row.row,
+    )
+
+
+def _image(row: LabelRow) -> tuple[Json, Id | None]:
+    """Return the image, and the id that it had: COCO's own, else the row's key where that is a number."""
+    image: Json = {"id": int(row.key)} if row.key.isdecimal() and str(int(row.key)) == row.key else {}
+    if row.raw is not None and row.raw.platform == PLATFORM:
+        image = dict(row.raw.data)
+    bare = image.keys() <= {"id"}
+    number = image.setdefault("id", None)
+    if bare or (row.title and "file_name" in image):
+        image["file_name"] = row.title or row.key
+    size = _size(row)
+    if size is not None and (bare or "height" in image):
+        image["height"], image["width"] = size
+    url = row.media[0].url if row.media and bare else None
+    if url is not None:
+        image["coco_url"] = url
+    return image, number
+
+
+def _size(row: LabelRow) -> tuple[int, int] | None:
+    return row.size_at(0) or next(
+        (
+            (shape.height, shape.width)
+            for item in row.objects
+            for shape in [found.geometry for found in item.occurrences.values()]
+            if isinstance(shape, Mask | EncodedMask | Raster)
+        ),
+        None,
+    )
+
+
+def _notes(row: LabelRow) -> Iterator[Note]:
+    authors = any(
+        found.provenance.created_by or found.provenance.created_at or found.provenance.edited_by
+        for item in row.objects
+        for found in item.occurrences.values()
+    )
+    if authors:
+        yield Note(row.key, None, "provenance", "COCO holds no authors and times of labels")
+
+
+def _lose_row(packing: _Packing) -> None:
+    row = packing.row
+    if row.media_kind is not MediaKind.IMAGE:
+        packing.lose(None, LossKind.FRAMES, f"COCO holds single images; this row is a {row.media_kind}")
+    for mark in row.classifications:
+        packing.lose(mark.id, LossKind.CLASSIFICATION, f"COCO holds no classifications ({mark.name!r})")
+    for link in row.relations:
+        packing.lose(link.source, LossKind.RELATION, f"COCO holds no relations ({link.name!r})")
+    if row.status is not None:
+        packing.lose(None, LossKind.STATUS, f"COCO holds no status ({row.status!r})")
+    details = {"metadata": row.metadata or None, "priority": row.priority, "score": row.score}
+    for name in (name for name, value in details.items() if value is not None):
+        packing.lose(None, LossKind.METADATA, f"COCO holds no {name} of an image")
+
+
+# ---- which objects make one annotation --------------------------------------------------------------------
+
+
+def _units(packing: _Packing) -> Iterator[list[ObjectInstance]]:
+    """Give the objects of each annotation: those of a group that fits, else one alone; in the order met."""
+    row = packing.row
+    if row.media_kind is not MediaKind.IMAGE:
+        return
+    held = {item.id: item for item in row.objects if _is_held(packing, item)}
+    unit_of: dict[str, list[ObjectInstance]] = {}
+    for group in row.groups:
+        items = [held[number] for number in group.objects if number in held]
+        if len(items) == len(group.objects) > 1 and not unit_of.keys() & set(group.objects) and _fits(items):
+            unit_of.update(dict.fromkeys(group.objects, items))
+        else:
+            packing.lose(
+                None,
+                LossKind.GROUP,
+                f"group {group.id!r}: COCO holds a group only as the segmentation, keypoints and another bbox "
+                "of one annotation, of one class, confidence and attributes",
+            )
+    done: set[str] = set()
+    for number, item in held.items():
+        if number not in done:
+            unit = unit_of.get(number, [item])
+            done.update(one.id for one in unit)
+            yield unit
+
+
+def _is_held(packing: _Packing, item: ObjectInstance) -> bool:
+    if item.shape not in _KEYS:
+        packing.lose(item.id, LossKind.SHAPE, f"COCO holds no {item.shape} (class {item.class_name!r})")
+        return False
+    if list(item.occurrences) != [0]:
+        frames = ", ".join(map(str, item.occurrences))
+        packing.lose(item.id, LossKind.FRAMES, f"COCO holds single images; the object is on frames {frames}")
+        return False
+    found = item.occurrences[0]
+    if isinstance(found.geometry, Skeleton) and not shapes.states_points(
+        shapes.write_skeleton(found.geometry)
+    ):
+        packing.lose(item.id, LossKind.SHAPE, "COCO cannot tell keypoints that are all zero from none")
+        return False
+    if item.track is not None:
+        packing.lose(item.id, LossKind.TRACK, f"COCO holds no tracks ({item.track!r})")
+    if not found.keyframe:
+        packing.lose(item.id, LossKind.KEYFRAME, "COCO does not mark what was interpolated")
+    for answer in item.answers:
+        if not _is_plain(answer, item.answers):
+            why = (
+                f"COCO's attributes hold static text, numbers and booleans, each once ({answer.attribute!r})"
+            )
+            packing.lose(item.id, LossKind.ATTRIBUTE, why)
+    if isinstance(found.geometry, Polygon) and any(len(part) > 1 for part in found.geometry.parts):
+        why = "a polygon with holes becomes a mask of whole pixels; `convert: {to: mask}` does so on purpose"
+        packing.lose(item.id, LossKind.PRECISION, why)
+    return True
+
+
+def _is_plain(answer: Answer, answers: Sequence[Answer]) -> bool:
+    once = sum(1 for other in answers if other.attribute == answer.attribute) == 1
+    return once and answer.frames is None and not answer.relation and _keeps_kind(answer)
+
+
+def _keeps_kind(answer: Answer) -> bool:
+    value = answer.value
+    json = value is None or isinstance(value, str | int | float | list | dict)
+    return json and kind_of(value) is answer.kind
+
+
+def _attributes(item: ObjectInstance) -> Json:
+    return {answer.attribute: answer.value for answer in item.answers if _is_plain(answer, item.answers)}
+
+
+def _fits(items: Sequence[ObjectInstance]) -> bool:
+    """Whether objects can be one annotation that is read back as the same objects."""
+    by_key = {_KEYS[item.shape]: item for item in items}
+    first = items[0]
+    alike = all(
+        item.class_name == first.class_name
+        and item.occurrences[0].confidence == first.occurrences[0].confidence
+        and item.answers == first.answers
+        for item in items
+    )
+    if len(by_key) < len(items) or not alike:
+        return False
+    if BOX in by_key and SEGMENTATION in by_key:
+        box = by_key[BOX].occurrences[0].geometry
+        assert isinstance(box, Box)  # noqa: S101 - by the shape
+        segmentation = by_key[SEGMENTATION].occurrences[0].geometry
+        outline = None if _has_holes(segmentation) else _segmentation(segmentation, None)
+        return outline is not None and not shapes.is_tight(shapes.write_box(box), outline)
+    return True
+
+
+def _has_holes(geometry: Geometry) -> bool:
+    return isinstance(geometry, Polygon) and any(len(part) > 1 for part in geometry.parts)
+
+
+# ---- one annotation ---------------------------------------------------------------------------------------
+
+
+def _annotation(packing: _Packing, unit: Sequence[ObjectInstance]) -> PartAnnotation:
+    by_key = {_KEYS[item.shape]: item for item in unit}
+    first = unit[0]
+    raw = _common_raw(unit)
+    body: Json = {"image_id": None, "category_id": None} if raw is None else dict(raw)
+    fresh = "id" not in body
+    if fresh and packing.style is Style.INSTANCES:
+        body = {"id": None, **body}
+    try:
+        changed = {key for key in _ORDER if _write_geometry(packing, body, key, by_key.get(key))}
+        _complete(packing, body, by_key, changed, fresh=fresh)
+    except ValueError as error:
+        raise ValueError(f"object {first.id!r} of class {first.class_name!r}: {error}") from error
+    _put(body, "score", first.occurrences[0].confidence)
+    attributes = _attributes(first)
+    if not _same_attributes(body.get("attributes"), first.answers):
+        _put(body, "attributes", attributes or None)
+    number = (raw or {}).get("id")
+    skeleton = by_key.get(KEYPOINTS)
+    nodes = skeleton.occurrences[0].geometry.nodes if skeleton else ()  # type: ignore[union-attr]
+    return PartAnnotation(
+        first.class_name,
+        (raw or {}).get("category_id"),
+        number if isinstance(number, int | str) else None,
+        tuple(node.name for node in nodes),
+        msgspec.Raw(_encoder.encode(body)),
+    )
+
+
+def _common_raw(unit: Sequence[ObjectInstance]) -> Mapping[str, Any] | None:
+    raws = [item.raw.data if item.raw and item.raw.platform == PLATFORM else None for item in unit]
+    first = raws[0]
+    return first if all(raw is first or raw == first for raw in raws) else None
+
+
+def _put(body: Json, key: str, value: object) -> None:
+    if value is None:
+        body.pop(key, None)
+    elif key not in body or body[key] != value:
+        body[key] = value
+
+
+def _same_attributes(value: object, answers: Sequence[Answer]) -> bool:
+    try:
+        return read_answers(value) == tuple(answers)
+    except ValueError:
+        return False
+
+
+def _write_geometry(packing: _Packing, body: Json, key: str, item: ObjectInstance | None) -> bool:
+    """Put the geometry of one key into the body; return whether it is not what the body had.
+
+    What an unchanged geometry came as is left alone, number by number.
+    """
+    if item is None:
+        # The box of a segmentation, and points that nobody looked for, are not objects and may stay.
+        implied = key == BOX and shapes.is_tight(body.get(BOX), body.get(SEGMENTATION))
+        empty = not body.get(key) or (key == KEYPOINTS and not shapes.states_points(body.get(key)))
+        return not implied and not empty and body.pop(key, None) is not None
+    geometry = item.occurrences[0].geometry
+    if key == SEGMENTATION:
+        _check_size(packing.row, geometry)
+        if _same_segmentation(body.get(key), geometry):
+            return False
+        body[key] = _segmentation(geometry, packing.row.size_at(0))
+        return True
+    if isinstance(geometry, Skeleton):
+        new = shapes.write_skeleton(geometry)
+    else:
+        assert isinstance(geometry, Box)  # noqa: S101 - by the shape
+        new = shapes.write_box(geometry)
+    if body.get(key) == new:
+        return False
+    body[key] = new
+    return True
+
+
+def _check_size(row: LabelRow, geometry: Geometry) -> None:
+    size = _size(row)
+    if isinstance(geometry, Mask | EncodedMask | Raster) and (geometry.height, geometry.width) != size:
+        found = f"{geometry.height} x {geometry.width}"
+        raise ValueError(f"its mask is {found} (height x width), the image is {size}; they must be equal")
+
+
+def _same_segmentation(value: Any, geometry: Geometry) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(geometry, Polygon):
+        return isinstance(value, list) and bool(value) and shapes.read_polygon(value) == geometry
+    if not isinstance(value, dict):
+        return False
+    if (
+        isinstance(geometry, EncodedMask)
+        and geometry.codec == shapes.CODEC
+        and value.get("counts") == geometry.data
+    ):
+        return shapes.rle_size(value) == (geometry.height, geometry.width)
+    new = _segmentation(geometry, None)
+    return shapes.read_mask(value) == shapes.read_mask(new) if isinstance(new, dict) else False
+
+
+def _segmentation(geometry: Geometry, size: tuple[int, int] | None) -> list[list[float]] | Json:
+    """Return the segmentation of a polygon or mask; holes need the (height, width) of the image."""
+    if isinstance(geometry, Raster):
+        return shapes.write_mask(geometry.to_mask())
+    if isinstance(geometry, Mask | EncodedMask):
+        return shapes.write_mask(geometry)
+    if not isinstance(geometry, Polygon):
+        raise TypeError(f"a {type(geometry).__name__} is no segmentation")
+    if not _has_holes(geometry):
+        return shapes.write_polygon(geometry)
+    if size is None:
+        raise ValueError("a polygon with holes is written as a mask, and the size of the image is not known")
+    return shapes.write_mask(fill(geometry.parts, *size))
+
+
+def _complete(
+    packing: _Packing, body: Json, by_key: Mapping[str, ObjectInstance], changed: set[str], *, fresh: bool
+) -> None:
+    """Fill in what COCO derives from the geometry: what is missing in a new annotation, or no longer right."""
+    instances = packing.style is Style.INSTANCES
+    segmentation = body.get(SEGMENTATION)
+    if KEYPOINTS in by_key and ((KEYPOINTS in changed and "num_keypoints" in body) or (fresh and instances)):
+        body["num_keypoints"] = shapes.labelled(body[KEYPOINTS])
+    if not instances:
+        return
+    if segmentation and BOX not in by_key and (fresh or {SEGMENTATION, BOX} & changed):
+        body[BOX] = shapes.box_of(segmentation)
+    outline = SEGMENTATION if segmentation else BOX
+    if (fresh or {SEGMENTATION, outline} & changed) and body.get(outline):
+        body["area"] = shapes.area_of(segmentation) if segmentation else body[BOX][2] * body[BOX][3]
+    if fresh:
+        body.setdefault(SEGMENTATION, [])
+        body.setdefault("iscrowd", 0)
