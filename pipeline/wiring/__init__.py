@@ -1,0 +1,189 @@
+"""From a job to a running line: the only place that constructs things."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import anyio
+
+from pipeline import flow
+from pipeline.core.batching import BatchRule
+from pipeline.core.encoding import seconds_of_pixels
+from pipeline.core.operations import Clip
+from pipeline.core.rows import Mode
+from pipeline.errors import Exit, LabelferryError, UsageError
+from pipeline.events import Event, Phase, RunEnded, RunStarted
+from pipeline.io.channel import Channels
+from pipeline.io.editing import Editor
+from pipeline.io.journal import open_journal
+from pipeline.io.lock import job_lock
+from pipeline.io.record import Record
+from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
+from pipeline.job import Job
+from pipeline.platforms.archive.convert import write_row
+from pipeline.ports import Encoder, Journal, Plan, RunRecord, Tools
+from pipeline.report import Report
+from pipeline.wiring.classes import Seen, check_classes, revised
+from pipeline.wiring.ends import Ends, connected
+from pipeline.wiring.inspecting import checks
+from pipeline.wiring.seeding import seed_from
+
+__all__ = ["RunOptions", "checks", "open_journal", "run", "run_sync", "seed_from"]
+
+OPEN_BYTES = 256 * 1024 * 1024
+"""Bytes of source rows that are opened in one bundle at most; rasters are large, requests are not."""
+WORK_FOLDER = ".labelferry"
+"""The folder beside the journal where a run keeps what must survive a crash."""
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run a job, beside what the job says.
+
+    `new` abandons an unfinished run of the same job. `dry_run` validates everything and writes nothing.
+    `stop` drains the line and ends the run, resumable, when it is set.
+    """
+
+    new: bool = False
+    resume: bool = False
+    dry_run: bool = False
+    max_rejects: int | None = None
+    stop: anyio.Event | None = None
+
+
+async def run(job: Job, options: RunOptions | None = None, listeners: Sequence[Listener] = ()) -> Report:
+    """Run a job and return its report; `exit_code` in it is 0, or 3 when rows were rejected.
+
+    `listeners` are given every event. Raises UsageError, CredentialsError, AlreadyRunning or Stopped.
+    """
+    leave_if_imported_by_a_worker()
+    report, start = Report(), perf_counter()
+
+    def emit(event: Event) -> None:
+        report.add(event)
+        for listener in listeners:
+            listener(event)
+
+    try:
+        async with AsyncExitStack() as stack:
+            await _run(job, options or RunOptions(), emit, stack)
+    except (LabelferryError, BaseExceptionGroup) as error:
+        cause = _cause(error)
+        emit(RunEnded("stopped", str(cause)))
+        if cause is error:
+            raise
+        raise cause from error
+    finally:
+        report.seconds_total = perf_counter() - start
+    report.exit_code = Exit.REJECTED if report.outcome == "rejected" else Exit.SAVED
+    return report
+
+
+def run_sync(job: Job, options: RunOptions | None = None, listeners: Sequence[Listener] = ()) -> Report:
+    """Do what `run` does, from a program that is not asynchronous."""
+    return anyio.run(run, job, options, listeners)
+
+
+async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitStack) -> None:
+    url, folder = job.journal, job.journal_path.parent
+    if options.dry_run:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="labelferry-")))
+        url = f"sqlite:///{folder}/dry-run.db"
+    stack.enter_context(job_lock(folder, job.name))
+    journal = await stack.enter_async_context(open_journal(url))
+    if options.resume:
+        await _check_unfinished(journal, job.name)
+    started = await journal.begin(job.name, job.fingerprint(), new=options.new)
+    engine = job.engine
+    channels = await stack.enter_async_context(
+        Channels(emit, requests_per_second=engine.requests_per_second, concurrency=engine.concurrency)
+    )
+    workers = await stack.enter_async_context(
+        Workers(engine.workers if engine.workers is not None else os.cpu_count() or 1, emit)
+    )
+    emit(Phase("matching"))
+    tools = Tools(channels.get, folder / WORK_FOLDER / started.id, emit, job.match.rule())
+    ends = await connected(job, tools, stack)
+    plan = await _plan(job, options, started, ends)
+    seen = Seen()
+    keys = seen.watch(ends.source.keys()) if ends.source.restartable else None
+    places = await ends.target.prepare(plan, keys)
+    check_classes(seen, job.operations, await ends.target.ontology(), ends.features)
+    emit(RunStarted(job.name, started.id, seen.rows if keys is not None else None, started.resumed))
+    line = _line(job, options, emit, ends, plan, journal, workers)
+    emit(Phase("moving"))
+    async with anyio.create_task_group() as group:
+        group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
+        await flow.move(line, places)
+    emit(Phase("finishing"))
+    await ends.target.finish(complete=not line.stop.is_set())
+    if line.stop.is_set():
+        emit(RunEnded("interrupted", "stopped on request; the run can be resumed"))
+        return
+    outcome = "rejected" if line.record.rejects else "saved"
+    await journal.end(outcome)
+    emit(RunEnded(outcome, ""))
+
+
+async def _check_unfinished(journal: Journal, job: str) -> None:
+    last = await journal.last_run(job)
+    if last is None or last.ended is not None:
+        ended = f"its last run {last.id} ended: {last.outcome}" if last else "it was never run"
+        message = f"job {job!r} has nothing to resume; {ended}; start it with `labelferry run`"
+        raise UsageError(message)
+
+
+async def _plan(job: Job, options: RunOptions, started: RunRecord, ends: Ends) -> Plan:
+    return Plan(
+        run=started.id,
+        ontology=revised(job.operations, await ends.source.ontology()),
+        mode=Mode.EDIT if ends.edits else job.mode,
+        clips=any(isinstance(operation, Clip) for operation in job.operations),
+        require_answers=job.require_answers,
+        dry_run=options.dry_run,
+    )
+
+
+def _line(
+    job: Job,
+    options: RunOptions,
+    emit: Listener,
+    ends: Ends,
+    plan: Plan,
+    journal: Journal,
+    encoder: Encoder,
+) -> flow.Line:
+    engine, limits = job.engine, ends.target.limits
+    allowed = frozenset(loss.value for loss in job.allow_losses)
+    return flow.Line(
+        source=ends.source,
+        target=ends.target,
+        codec=ends.features.mask_codec or "",
+        journal=journal,
+        encoder=encoder,
+        editor=Editor(job.operations, encoder),
+        record=Record(journal, emit, write_row, allowed, options.max_rejects, options.dry_run),
+        plan=plan,
+        opening=BatchRule(min(engine.bundle_rows, limits.open_rows), OPEN_BYTES, engine.linger),
+        saving=BatchRule(
+            min(engine.bundle_rows, limits.max_rows),
+            min(engine.bundle_bytes, limits.max_bytes),
+            engine.linger,
+        ),
+        at_once=engine.concurrency or limits.concurrency_ceiling,
+        stop=options.stop or anyio.Event(),
+    )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error that ended the run: of several at once, the first that labelferry raised itself."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    causes = [_cause(inner) for inner in error.exceptions]
+    return next((cause for cause in causes if isinstance(cause, LabelferryError)), causes[0])

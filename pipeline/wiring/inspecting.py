@@ -1,0 +1,58 @@
+"""What `doctor` says of a job: both platforms, and the ontology against the job's classes."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.errors import LabelferryError
+from pipeline.events import Event
+from pipeline.io.channel import Channels
+from pipeline.job import Job
+from pipeline.ports import Check, Tools
+from pipeline.wiring.classes import Seen, missing_classes
+from pipeline.wiring.ends import connected, sides_of
+
+
+async def checks(job: Job) -> Sequence[Check]:
+    """Check credentials, reachability, ontology and limits of a job. Writes nothing.
+
+    Raises UsageError where the job itself is wrong.
+    """
+    done: list[Check] = []
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="labelferry-")))
+        channels = await stack.enter_async_context(Channels(_nothing))
+        tools = Tools(channels.get, folder, _nothing, job.match.rule(), job.rows.choice())
+        for platform, settings in sides_of(job):
+            try:
+                adapter = await stack.enter_async_context(platform.connect(settings, tools))
+                async for check in adapter.checks():
+                    done.append(Check(f"{platform.name}: {check.name}", check.ok, check.message))  # noqa: PERF401
+            except LabelferryError as error:
+                done.append(Check(platform.name, ok=False, message=str(error)))
+        if all(check.ok for check in done):
+            done.append(await _classes(job, tools, stack))
+    return done
+
+
+async def _classes(job: Job, tools: Tools, stack: AsyncExitStack) -> Check:
+    ends = await connected(job, tools, stack)
+    if not ends.source.restartable:
+        return Check("classes", ok=True, message="rows from Python are checked as they come")
+    seen = Seen()
+    try:
+        async for _ in seen.watch(ends.source.keys()):
+            pass
+        ontology = await ends.target.ontology()
+    except LabelferryError as error:
+        return Check("classes", ok=False, message=str(error))
+    missing = missing_classes(seen, job.operations, ontology, ends.features)
+    if missing:
+        return Check("classes", ok=False, message="; ".join(missing))
+    told = "are known" if seen.pairs is not None and ontology is not None else "are checked row by row"
+    return Check("classes", ok=True, message=f"{seen.rows} rows to move; the classes that they use {told}")
+
+
+def _nothing(_event: Event) -> None:
+    """Nobody listens to a check's events."""
