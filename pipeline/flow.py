@@ -23,15 +23,14 @@ from pipeline.core.rows import (
     PackedRow,
     Place,
     Rejection,
-    RowKey,
 )
 from pipeline.errors import RowError
-from pipeline.events import BundleSent, RowsOpened
+from pipeline.events import RowsOpened
 from pipeline.io.dividing import divided
 from pipeline.io.editing import Editor
 from pipeline.io.record import Record
 from pipeline.io.streams import batches, chunks, in_order
-from pipeline.ports import Encoder, Journal, Places, Plan, Source, Target
+from pipeline.ports import Encoder, Places, Plan, Source, Target
 
 CHUNK = 64
 """Rows that are edited, encoded and packed at once, where so many are waiting."""
@@ -44,7 +43,6 @@ class Line:
     source: Source
     target: Target
     codec: str
-    journal: Journal
     encoder: Encoder
     editor: Editor
     record: Record
@@ -75,13 +73,8 @@ async def move(line: Line, places: Places) -> None:
 
 async def read(line: Line, to_open: Send[LabelTask]) -> None:
     """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
-
-    async def wanted(keys: Sequence[RowKey]) -> set[str]:
-        done: set[str] = await line.journal.settled([key.key for key in keys])
-        return {key.key for key in keys} - done
-
     async with to_open:
-        async for task in line.source.tasks(wanted):
+        async for task in line.source.tasks(line.record.wanted):
             if line.stop.is_set():
                 return
             if isinstance(task, Rejection):
@@ -172,8 +165,7 @@ async def save(line: Line, bundles: Receive[Bundle]) -> None:
     """Save bundles: the intent is recorded before the request, each row's fate after it."""
     async with bundles:
         async for whole in bundles:
-            await line.journal.intent(whole.id, [(row.key, row.digest, row.place.id) for row in whole.rows])
-            line.record.tell(BundleSent(whole.id, len(whole.rows), whole.size))
+            await line.record.intended(whole)
             with line.record.timed("save"):
                 await save_bundle(line, whole)
 

@@ -102,7 +102,7 @@ def _request(report: Report, event: events.RequestDone) -> None:
 def _paced(report: Report, event: events.PaceChanged) -> None:
     known = report.pace.setdefault(event.host, {"changes": 0})
     known.update(concurrency=event.concurrency, rate=round(event.rate, 2), why=event.why)
-    known["changes"] += 1
+    known["changes"] += event.why != "at the end"
 
 
 def _worker_lost(report: Report, _event: events.WorkerLost) -> None:

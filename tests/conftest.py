@@ -1,6 +1,11 @@
 """What every test shares."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A loaded machine is slow, and slowness is no failure.
+settings.register_profile("labelferry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("labelferry")
 
 
 @pytest.fixture(scope="session")

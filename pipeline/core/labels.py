@@ -126,7 +126,7 @@ class ObjectInstance:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """A label of the whole row (`frames` None) or of some of its frames. Its name is the answer's attribute."""
+    """A label of the whole row (`frames` None) or of some frames. Its name is the answer's attribute."""
 
     id: str
     answer: Answer

@@ -40,7 +40,7 @@ def _sized(row: LabelRow, mine: Media, theirs: Media, frame: int) -> Media:
     if (mine.width, mine.height) != (theirs.width, theirs.height):
         message = (
             f"row {row.title or row.key!r}, frame {frame}: the picture is {mine.width} x {mine.height} in "
-            f"the source and {theirs.width} x {theirs.height} in the target; check that both are the same picture"
+            f"the source and {theirs.width} x {theirs.height} in the target; are they the same picture?"
         )
         raise RowError(message)
     return mine

@@ -30,7 +30,10 @@ _SERVER_ERROR: Final = 500
 
 
 class Call:
-    """One call. `unknown` is true while an attempt that was not settled may have been carried out."""
+    """One call. `unknown` is true while an attempt that was not settled may have been carried out.
+
+    `tries` takes the place of the policy's, with the same meaning: put-offs are not counted.
+    """
 
     def __init__(self, host: Host, kind: str, tries: int | None = None) -> None:
         self.host = host
@@ -85,7 +88,7 @@ class Call:
         if after is not None:
             wait = after if self.put_off else max(wait, after)
         if after is not None or self.put_off:
-            self.host.shut(wait)
+            self.host.shut(wait if after is None else after)
         return wait
 
     def _stop(self, state: RetryCallState) -> bool:

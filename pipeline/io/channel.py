@@ -45,7 +45,10 @@ class HostChannel:
         settle: Callable[[], Awaitable[Answer | None]] | None = None,
         tries: int | None = None,
     ) -> Answer:
-        """Send one request, `tries` times at most (None: as the policy says), and return its good answer.
+        """Send one request and return its good answer.
+
+        `tries` bounds the attempts that fail (None: as the policy says). An attempt that the server puts off
+        (429, or "slower" with a Retry-After) is not counted; patience bounds those.
 
         Raises:
             TransientError: tries, patience or the run's retries are used up; `unknown` is true where an

@@ -8,6 +8,7 @@ from pipeline.errors import BundleRefused, Stopped, TransientError
 
 Row = TypeVar("Row")
 
+NOBODY = "no row of this bundle was rejected, and the run can be resumed"
 SEARCH_TRIES = 2
 """Tries of a part of several rows while a bad row is searched for; a row alone gets all tries."""
 
@@ -40,21 +41,16 @@ async def divided(
             step = next_step(part, part, refusal, alive=alive)
             last = refusal
         if isinstance(step, Outage):
-            message = (
-                f"the target does not answer: {step.reason}; nothing was rejected, resume when it is back"
-            )
-            raise Stopped(message) from last
+            raise Stopped(f"the target does not answer: {step.reason}; {NOBODY}") from last
         if isinstance(step, Blame):
             blamed.extend((known[id_], reason) for id_, reason in step.rows)
             waiting.extend([(step.rest, tries)] if step.rest else [])
         else:
-            waiting.extend((some, SEARCH_TRIES if len(some) > 1 else None) for some in reversed(step.parts))
+            fewer = SEARCH_TRIES if step.search else None
+            waiting.extend((some, fewer if len(some) > 1 else None) for some in reversed(step.parts))
         if waiting and requests >= REQUESTS_PER_ROW * len(rows):
-            message = (
-                f"{requests} requests did not find which of {len(rows)} rows the target refuses: {last}; "
-                "nothing of them was rejected, the run can be resumed"
-            )
-            raise Stopped(message) from last
+            found = f"{requests} requests did not find which of {len(rows)} rows the target refuses"
+            raise Stopped(f"{found}: {last}; {NOBODY}") from last
     return blamed
 
 

@@ -7,9 +7,18 @@ from time import perf_counter
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.merging import decide, refusal
-from pipeline.core.rows import Bundle, Decision, Mode, OpenRow, PackedRow, Rejection, SaveReport
-from pipeline.errors import Stopped
-from pipeline.events import BundleDone, Event, LossSeen, NoteSeen, RowRejected, RowsSettled, StageTime
+from pipeline.core.rows import Bundle, Decision, Mode, OpenRow, PackedRow, Rejection, RowKey, SaveReport
+from pipeline.errors import RowError, Stopped
+from pipeline.events import (
+    BundleDone,
+    BundleSent,
+    Event,
+    LossSeen,
+    NoteSeen,
+    RowRejected,
+    RowsSettled,
+    StageTime,
+)
 from pipeline.ports import Journal
 
 
@@ -38,6 +47,16 @@ class Record:
             yield
         finally:
             self.emit(StageTime(stage, perf_counter() - start))
+
+    async def wanted(self, keys: Sequence[RowKey]) -> set[str]:
+        """Return those keys whose rows are not settled yet."""
+        with self.timed("journal"):
+            done = await self.journal.settled([key.key for key in keys])
+        if done:
+            self.emit(
+                RowsSettled("already-done", len(done), sum(key.labels for key in keys if key.key in done))
+            )
+        return {key.key for key in keys} - done
 
     async def decided(self, opened: Sequence[OpenRow | Rejection], mode: Mode | None) -> list[OpenRow]:
         """Take or recall the decision for each opened row, settle those that end here, return the others."""
@@ -73,7 +92,7 @@ class Record:
         if not rows:
             return
         with self.timed("journal"):
-            await self.journal.reject([(row, self.keep(row.row) if row.row else None) for row in rows])
+            await self.journal.reject([(row, self._kept(row)) for row in rows])
         for row in rows:
             labels = row.row.label_count if row.row else row.key.labels
             self.emit(RowRejected(row.key.key, row.key.title, row.stage, row.reason, labels))
@@ -84,6 +103,13 @@ class Record:
                 "the run stops here and can be resumed"
             )
             raise Stopped(message)
+
+    def _kept(self, rejection: Rejection) -> bytes | None:
+        """Return the row as it is kept; None where there is none, or it holds what no archive can (NaN)."""
+        try:
+            return self.keep(rejection.row) if rejection.row is not None else None
+        except RowError:
+            return None
 
     async def skipped(self, rows: Sequence[OpenRow]) -> None:
         """Settle rows that already had labels and are left alone."""
@@ -135,6 +161,12 @@ class Record:
             with self.timed("journal"):
                 await self.journal.settle(outcome, [(row.key, row.digest, row.place.id) for row in rows])
             self.emit(RowsSettled(outcome, len(rows), sum(row.labels for row in rows)))
+
+    async def intended(self, bundle: Bundle) -> None:
+        """Record that a bundle is about to be sent."""
+        with self.timed("journal"):
+            await self.journal.intent(bundle.id, [(row.key, row.digest, row.place.id) for row in bundle.rows])
+        self.emit(BundleSent(bundle.id, len(bundle.rows), bundle.size))
 
     async def saved(self, bundle: Bundle, report: SaveReport) -> None:
         """Record what the target said of a bundle's rows."""

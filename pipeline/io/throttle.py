@@ -6,11 +6,11 @@ from typing import Final
 import anyio
 from asyncio_throttle.throttler import Throttler
 
-_HEADROOM: Final = 0.99  # of the rate, in the long run: a server's second is not ours to the millisecond
-_WINDOW: Final = 1.008  # seconds of ours that count as one second of the server's
+_HEADROOM: Final = 0.985  # of the rate, in the long run: a server's second is not ours to the millisecond
+_WINDOW: Final = 1.012  # seconds of ours that count as one second of the server's
 _NEAREST: Final = 0.9  # of the even distance: the closest that two requests come when catching up
 _WAKE_UP: Final = 0.002  # seconds: how late the event loop wakes a sleeper (epoll counts milliseconds)
-_CREDIT: Final = 0.25  # seconds that may be caught up after the event loop was busy with something else
+_CREDIT: Final = 0.5  # seconds that may be caught up after the event loop was busy with something else
 _POLL: Final = 0.005  # seconds between two looks of asyncio-throttle
 
 

@@ -16,7 +16,7 @@ from pipeline.core.encoding import seconds_of_pixels
 from pipeline.core.operations import Clip
 from pipeline.core.rows import Mode
 from pipeline.errors import Exit, LabelferryError, UsageError
-from pipeline.events import Event, Phase, RunEnded, RunStarted
+from pipeline.events import Event, PaceChanged, Phase, RunEnded, RunStarted
 from pipeline.io.channel import Channels
 from pipeline.io.editing import Editor
 from pipeline.io.journal import open_journal
@@ -121,6 +121,9 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     async with anyio.create_task_group() as group:
         group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
         await flow.move(line, places)
+    for host in channels.hosts:
+        pace = channels.pace_of(host)
+        emit(PaceChanged(host, pace.concurrency, pace.rate, "at the end"))
     emit(Phase("finishing"))
     await ends.target.finish(complete=not line.stop.is_set())
     if line.stop.is_set():
@@ -165,7 +168,6 @@ def _line(
         source=ends.source,
         target=ends.target,
         codec=ends.features.mask_codec or "",
-        journal=journal,
         encoder=encoder,
         editor=Editor(job.operations, encoder),
         record=Record(journal, emit, write_row, allowed, options.max_rejects, options.dry_run),

@@ -37,25 +37,30 @@ def boxes_of(number: int) -> list[tuple[float, float, float, float]]:
 def rasters() -> list[NDArray[np.bool_]]:
     """Draw the 50 rasters that are used in turn: (512, 512) bool, each about 5 % covered, with holes.
 
-    Each is three blobs whose edges waver, with a hole in the largest: 300 to 500 runs.
+    Each is three blobs whose edges waver, with a hole in the largest: 300 to 450 runs.
     """
     return [_raster(np.random.default_rng(seed)) for seed in range(RASTERS)]
 
 
 def _raster(draw: np.random.Generator) -> NDArray[np.bool_]:
     raster = np.zeros((SIDE, SIDE), np.bool_)
-    for radius in (50.0, 35.0, 25.0):
-        x, y = draw.uniform(70.0, SIDE - 70.0, 2)
-        raster |= _blob(draw, x, y, radius)
-        if radius > 40.0:  # noqa: PLR2004 - the largest
-            raster &= ~_blob(draw, x, y, radius / 3)
+    for radius in (50, 35, 25):
+        blob = _blob(draw, radius)
+        if radius == 50:  # noqa: PLR2004 - the largest
+            hole = _blob(draw, radius // 3)
+            at = (blob.shape[0] - hole.shape[0]) // 2
+            blob[at : at + hole.shape[0], at : at + hole.shape[1]] &= ~hole
+        top, left = draw.integers(0, SIDE - blob.shape[0], 2)
+        raster[top : top + blob.shape[0], left : left + blob.shape[1]] |= blob
     return raster
 
 
-def _blob(draw: np.random.Generator, x: float, y: float, radius: float) -> NDArray[np.bool_]:
-    v, u = np.mgrid[0:SIDE, 0:SIDE]
-    angle = np.arctan2(v - y, u - x)
+def _blob(draw: np.random.Generator, radius: int) -> NDArray[np.bool_]:
+    """Draw a disc of about that radius, in the middle of a raster just large enough for it."""
+    reach = round(radius * 1.2)
+    v, u = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    angle = np.arctan2(v, u)
     waves, phase = draw.integers(5, 40, 3), draw.uniform(0.0, 6.3, 3)
     edge = 1.0 + sum(0.06 * np.sin(w * angle + p) for w, p in zip(waves, phase, strict=True))
-    inside: NDArray[np.bool_] = np.hypot(v - y, u - x) <= radius * edge
+    inside: NDArray[np.bool_] = np.hypot(v, u) <= radius * edge
     return inside

@@ -18,12 +18,13 @@ BEGAN = time.perf_counter()
 
 from drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes_of, rasters, title_of  # noqa: E402
 
-import pipeline  # noqa: E402
+from pipeline import Job, run_sync  # noqa: E402
 from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence  # noqa: E402
 from pipeline.core.masks import Raster  # noqa: E402
 from pipeline.core.rows import Mode  # noqa: E402
 from pipeline.events import Event, RequestDone, RowsOpened  # noqa: E402
+from pipeline.platforms import discover  # noqa: E402
 
 
 class Watch:
@@ -47,6 +48,7 @@ def main() -> None:
     """Be ready, then run once for each line that comes in."""
     task = json.loads(sys.argv[1])
     drawn = [Raster(raster) for raster in rasters()] if task["masks"] else []
+    discover()
     say({"startup": time.perf_counter() - BEGAN})
     for line in sys.stdin:
         with TemporaryDirectory(prefix="labelferry-bench-") as folder:
@@ -56,7 +58,7 @@ def main() -> None:
 def measured(task: dict[str, Any], drawn: list[Raster], order: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run one job; its CPU is that of this process and of its workers."""
     watch = Watch()
-    job = pipeline.Job(
+    job = Job(
         name="bench",
         source=rows(order["rows"], drawn),
         target={k: task[k] for k in ("url", "project")}
@@ -66,7 +68,7 @@ def measured(task: dict[str, Any], drawn: list[Raster], order: dict[str, Any], f
         journal=f"sqlite:///{folder}/labelferry.db",
     )
     began, cpu = time.perf_counter(), cpu_seconds()
-    report = pipeline.run_sync(job, listeners=[watch])
+    report = run_sync(job, listeners=[watch])
     seconds = time.perf_counter() - began
     for worker in active_children():
         worker.join()

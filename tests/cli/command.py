@@ -1,11 +1,17 @@
 """Runs the real command as a process."""
 
+import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,3 +49,64 @@ def labelferry(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None 
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A stand-in that `labelferry sandbox` serves: its address for `copy`, and what it says to export."""
+
+    address: str
+    url: str
+    env: Mapping[str, str]
+
+    @property
+    def target(self) -> str:
+        """The line of a job file that names the stand-in's project as the target."""
+        project = self.address.partition(":")[2].partition("?")[0]
+        return f"target: {{platform: encord, project: {project}, url: {self.url}}}\n"
+
+    def control(self, what: str, body: object = None) -> Any:  # noqa: ANN401 - any JSON
+        """Use a control endpoint of the stand-in."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_sandbox/{what}", data)
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def sandbox(cwd: Path, *arguments: str | Path) -> Iterator[Sandbox]:
+    """Serve until the context ends, which ends it as Ctrl-C does."""
+    process = subprocess.Popen(
+        command(["sandbox", "encord", *arguments]),
+        cwd=cwd,
+        env=environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        head = process.stdout.readline()
+        name, _, value = process.stdout.readline().removeprefix("export ").strip().partition("=")
+        address = shlex.split(process.stdout.readline().removeprefix("# "))[-1]
+        url = next(word for word in head.replace(",", " ").split() if word.startswith("http"))
+        yield Sandbox(address, url, {name: value})
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.stdout.close()
+        assert process.wait() == 0
+
+
+def coco(path: Path, images: int = 3, *, name: str = "car", **extra: object) -> Path:
+    """Write a COCO file with one box of one class on each of some images of 100 x 80 pixels."""
+    numbers = range(1, images + 1)
+    content = {
+        "images": [{"id": n, "file_name": f"{n}.jpg", "width": 100, "height": 80} for n in numbers],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 1, "bbox": [1, 2, 30, 40], "area": 1200, "iscrowd": 0}
+            for n in numbers
+        ],
+        "categories": [{"id": 1, "name": name}],
+        **extra,
+    }
+    path.write_text(json.dumps(content))
+    return path

@@ -1,18 +1,29 @@
 """Encord rows for tests: recorded ones, empty ones made to fit a row, and how a row reads after a trip."""
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.core import codecs
-from pipeline.core.geometry import Geometry
-from pipeline.core.labels import Answer, LabelRow, MediaKind, Option
+from pipeline.core.geometry import Box, Geometry
+from pipeline.core.labels import (
+    Answer,
+    Frames,
+    LabelRow,
+    Media,
+    MediaKind,
+    ObjectInstance,
+    Occurrence,
+    Option,
+)
 from pipeline.core.masks import EncodedMask, Mask, Raster
-from pipeline.core.ontology import AttributeKind, Ontology
+from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, Ontology
 from pipeline.core.rows import EditedRow, PackedRow, Place, RowKey
-from pipeline.platforms.encord.convert import Opened, pack_row, read_row
+from pipeline.platforms.encord.convert import Opened, pack_row, read_ontology, read_row
+from pipeline.platforms.encord.convert.hashes import assign
 from pipeline.platforms.encord.wire import RELATION_SUFFIX
 
 GOLDEN = Path(__file__).parents[2] / "pipeline" / "platforms" / "encord" / "golden"
@@ -31,6 +42,18 @@ def golden(name: str) -> dict[str, Any]:
     return found
 
 
+FRUIT = read_ontology(golden("ontology"))
+FRAMES = {"image": None, "video": 10, "group": None, "image_old": None}
+"""The recorded rows, and the number of frames that the listing said."""
+
+RECORDED = sorted(FRAMES)
+
+
+def read(name: str) -> LabelRow:
+    """The labels of a recorded row."""
+    return read_row(golden(name), FRUIT, frame_count=FRAMES[name])
+
+
 def emptied(data: Mapping[str, Any]) -> dict[str, Any]:
     """The same label row with no label in it."""
     units = {key: {**unit, "labels": {}} for key, unit in data["data_units"].items()}
@@ -46,7 +69,7 @@ def emptied(data: Mapping[str, Any]) -> dict[str, Any]:
 def empty_for(row: LabelRow) -> dict[str, Any]:
     """A label row as Encord makes it for a data unit that has the pictures of this row."""
     kind, mime = _TYPES[row.media_kind]
-    units = {
+    units: dict[str, dict[str, Any]] = {
         f"unit-{at}": {
             "data_hash": f"unit-{at}",
             "data_title": media.name,
@@ -112,6 +135,14 @@ def sent(packed: PackedRow) -> dict[str, Any]:
     return found
 
 
+def in_order_of(row: LabelRow, back: LabelRow, data: Mapping[str, Any]) -> LabelRow:
+    """A row read back, its objects in the order of the row that was packed (Encord's order is that of frames)."""
+    place = Place(data["data_hash"])
+    hashes = assign(EditedRow(RowKey(row.key, 0), place, row), data["data_hash"]).objects
+    order = {name: at for at, name in enumerate(hashes[item.id] for item in row.objects)}
+    return replace(back, objects=tuple(sorted(back.objects, key=lambda item: order[item.id])))
+
+
 def foreign(row: LabelRow) -> LabelRow:
     """The same labels as if they came from another platform."""
     return replace(
@@ -148,11 +179,11 @@ def shown(row: LabelRow) -> tuple[Any, Any, Any]:
     return objects, marks, links
 
 
-def _frames(row: LabelRow, frames: Any) -> Any:  # noqa: ANN401 - frames or None
+def _frames(row: LabelRow, frames: Frames | None) -> Frames | None:
     return None if row.frame_count == 1 and frames == ((0, 0),) else frames
 
 
-def _pixels(geometry: Geometry) -> Any:  # noqa: ANN401 - a mask, or numbers rounded far below a pixel's millionth
+def _pixels(geometry: Geometry) -> Geometry:
     if isinstance(geometry, EncodedMask):
         return codecs.decode(geometry.codec, geometry.data, geometry.height, geometry.width)
     if isinstance(geometry, Raster | Mask):
@@ -166,9 +197,62 @@ def _answers(answers: tuple[Answer, ...]) -> list[Any]:
         value = answer.value
         if isinstance(value, bool):
             value = Option(str(value).lower())
-        if answer.kind is AttributeKind.NUMBER:
+        if answer.kind is AttributeKind.NUMBER and isinstance(value, int | float):
             value = float(value)
         options = value if isinstance(value, tuple) else (value,) if isinstance(value, Option) else None
         said = value if options is None else [(one.name, _answers(one.answers)) for one in options]
         found.append((answer.attribute.removesuffix(RELATION_SUFFIX), said, answer.frames))
     return found
+
+
+def fruit_row(*objects: ObjectInstance, **changes: Any) -> LabelRow:  # noqa: ANN401 - fields of a row
+    """A row of one picture of 64 x 48 pixels."""
+    row = LabelRow("k", "a.png", media=(Media("a.png", width=64, height=48),), objects=objects)
+    return replace(row, **changes)
+
+
+def cherry(identity: str = "o1", **changes: Any) -> ObjectInstance:  # noqa: ANN401 - fields of an object
+    """A cherry in a box."""
+    item = ObjectInstance(identity, "Cherry", {0: Occurrence(Box(1.0, 2.0, 3.0, 4.0))})
+    return replace(item, **changes)
+
+
+def drawn(name: str, geometry: Geometry) -> LabelRow:
+    """A row with one object."""
+    return fruit_row(ObjectInstance("o1", name, {0: Occurrence(geometry)}))
+
+
+def without_ids(ontology: Ontology) -> Ontology:
+    """The ontology as another project would have it: every name and no id."""
+
+    def attribute(item: AttributeDef) -> AttributeDef:
+        options = (
+            replace(one, id=None, attributes=tuple(map(attribute, one.attributes))) for one in item.options
+        )
+        return replace(item, id=None, options=tuple(options))
+
+    def drawn_class(item: ClassDef) -> ClassDef:
+        bones = item.skeleton and replace(
+            item.skeleton, nodes=tuple(replace(node, id=None) for node in item.skeleton.nodes)
+        )
+        return replace(item, id=None, attributes=tuple(map(attribute, item.attributes)), skeleton=bones)
+
+    marks = (replace(item, id=None, attribute=attribute(item.attribute)) for item in ontology.classifications)
+    return Ontology(tuple(map(drawn_class, ontology.classes)), tuple(marks))
+
+
+def reads_alike(one: LabelRow, other: LabelRow) -> bool:
+    """Whether two rows say the same, numbers within a millionth of a pixel and masks to the pixel."""
+    return _near(shown(one), shown(other))
+
+
+def _near(one: object, other: object) -> bool:
+    if isinstance(one, Mask | str | None | bool) or type(one) is not type(other):
+        return bool(one == other)
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-6)
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(_near, one, other))
+    if is_dataclass(one):
+        return all(_near(getattr(one, item.name), getattr(other, item.name)) for item in fields(one))
+    return bool(one == other)

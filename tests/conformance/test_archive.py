@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from pydantic import ValidationError
 
 from pipeline.core import codecs
@@ -38,6 +38,9 @@ from tests.strategies import rows_with_ontology
 
 pytestmark = pytest.mark.anyio
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault."""
+
 
 def a_row(number: int, *, label: float = 1.0) -> LabelRow:
     item = ObjectInstance(f"o{number}", "car", {0: Occurrence(Box(label, 2.5, 3.0, 4.0))})
@@ -59,6 +62,7 @@ async def an_archive(tmp_path: Path, count: int = 5) -> Path:
 # ---- lines ----------------------------------------------------------------------------------------------
 
 
+@UNHURRIED
 @given(rows_with_ontology())
 def test_any_row_and_ontology_survive_and_give_the_same_bytes_again(
     found: tuple[LabelRow, Ontology],
@@ -73,6 +77,7 @@ def test_any_row_and_ontology_survive_and_give_the_same_bytes_again(
     assert write_ontology(read_ontology(data)) == data
 
 
+@UNHURRIED
 @given(rows_with_ontology())
 def test_a_first_pass_sees_the_classes_and_counts_of_a_row(found: tuple[LabelRow, Ontology]) -> None:
     row, _ = found

@@ -1,109 +1,44 @@
 """Encord's JSON and the label model: what a user may rely on when labels are read and written."""
 
-import json
-import math
-from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from numpy.typing import NDArray
 
 from pipeline.core import codecs
-from pipeline.core.geometry import (
-    Box,
-    Ellipse,
-    Geometry,
-    Node,
-    Polygon,
-    RotatedBox,
-    Shape,
-    Skeleton,
-    Visibility,
-)
+from pipeline.core.geometry import Box, Ellipse, Geometry, Polygon, Shape, Skeleton, Visibility
 from pipeline.core.labels import (
     Answer,
     Classification,
-    Group,
-    LabelRow,
-    Media,
     MediaKind,
-    ObjectInstance,
     Occurrence,
     Option,
     Provenance,
-    Relation,
 )
-from pipeline.core.losses import LossKind
-from pipeline.core.masks import AlphaMask, EncodedMask, Mask, Raster
-from pipeline.core.ontology import AttributeKind, ClassDef, Ontology, draft
-from pipeline.errors import RowError, UsageError
+from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.core.ontology import AttributeKind, ClassDef, Ontology
+from pipeline.errors import RowError
 from pipeline.platforms.encord.convert import read_ontology, read_row, write_ontology
-from pipeline.platforms.encord.wire import DRAWN
 from tests.conformance.encord_rows import (
+    FRAMES,
+    FRUIT,
+    RECORDED,
+    cherry,
+    drawn,
     emptied,
     empty_for,
     foreign,
+    fruit_row,
     golden,
     pack,
     pack_over,
+    read,
+    reads_alike,
     sent,
-    shown,
+    without_ids,
 )
-from tests.strategies import FLAT, Scope, rows_with_ontology
-
-FRUIT = read_ontology(golden("ontology"))
-FRAMES = {"image": None, "video": 10, "group": None, "image_old": None}
-RECORDED = sorted(FRAMES)
-KINDS = (MediaKind.IMAGE, MediaKind.IMAGE_GROUP, MediaKind.IMAGE_SEQUENCE, MediaKind.VIDEO)
-HELD = Scope(
-    shapes=DRAWN - {Shape.CUBOID_2D},
-    media_kinds=KINDS,
-    attribute_kinds=(AttributeKind.TEXT, AttributeKind.NUMBER, AttributeKind.RADIO, AttributeKind.BOOLEAN),
-    groups=False,
-    relations=False,
-    tracks=False,
-    keyframes=False,
-    row_details=False,
-)
-
-
-def read(name: str) -> LabelRow:
-    return read_row(golden(name), FRUIT, frame_count=FRAMES[name])
-
-
-def fruit_row(*objects: ObjectInstance, **changes: Any) -> LabelRow:
-    row = LabelRow("k", "a.png", media=(Media("a.png", width=64, height=48),), objects=objects)
-    return replace(row, **changes)
-
-
-def cherry(identity: str = "o1", **changes: Any) -> ObjectInstance:
-    item = ObjectInstance(identity, "Cherry", {0: Occurrence(Box(1.0, 2.0, 3.0, 4.0))})
-    return replace(item, **changes)
-
-
-def drawn(name: str, geometry: Geometry) -> LabelRow:
-    return fruit_row(ObjectInstance("o1", name, {0: Occurrence(geometry)}))
-
-
-def reads_alike(one: LabelRow, other: LabelRow) -> bool:
-    return near(shown(one), shown(other))
-
-
-def near(one: Any, other: Any) -> bool:
-    """Equal, numbers within a millionth of a pixel and masks to the pixel."""
-    if isinstance(one, Mask) or isinstance(one, str | None | bool) or type(one) is not type(other):
-        return bool(one == other)
-    if isinstance(one, float):
-        return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-6)
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(map(near, one, other))
-    if is_dataclass(one):
-        return all(near(getattr(one, item.name), getattr(other, item.name)) for item in fields(one))
-    return bool(one == other)
-
-
-# ---- what came from Encord goes back as it came ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -203,7 +138,7 @@ def test_a_removed_object_leaves_no_answer_behind() -> None:
 
 
 def test_ids_of_another_project_are_found_again_by_name_and_shape() -> None:
-    other = read_ontology(write_ontology(FRUIT.without_ids()))
+    other = read_ontology(write_ontology(without_ids(FRUIT)))
     row = read("video")
     packed = pack(row, other, emptied(golden("video")), frame_count=10)
     back = read_row(sent(packed), other, frame_count=10)
@@ -217,7 +152,7 @@ def test_ids_of_another_project_are_found_again_by_name_and_shape() -> None:
 
 def test_an_old_row_reads_like_a_new_one() -> None:
     row = read("image_old")
-    box, polygon, line, bones = (item.occurrences[0].geometry for item in row.objects)
+    _, polygon, _, bones = (item.occurrences[0].geometry for item in row.objects)
     assert isinstance(polygon, Polygon)
     assert polygon.parts[0][0][0] == (6.4, 4.800000000000001)
     assert len(polygon.parts[0][0]) == 11
@@ -229,10 +164,37 @@ def test_an_old_row_reads_like_a_new_one() -> None:
     assert isinstance(colour, Option)
     assert colour.answers[0].value == Option("Pink", (Answer("Shade", AttributeKind.TEXT, "dark"),))
     assert row.classifications[0].frames is None
-    assert row.classifications[0].answer.value.name == "Cherry"
+    answer = row.classifications[0].answer.value
+    assert isinstance(answer, Option)
+    assert answer.name == "Cherry"
 
 
-# ---- what came from elsewhere -----------------------------------------------------------------------------
+def test_a_checklist_that_the_web_editor_split_by_option_and_frames_is_one_answer_for_each_frame() -> None:
+    data = golden("video")
+    actions = data["object_actions"]["obj0000="]["actions"]
+    tags = [entry for entry in actions if entry["name"] == "Tags"]
+    wet, ripe = ({**tags[0], "answers": [one]} for one in tags[0]["answers"])
+    rest = [entry for entry in actions if entry["name"] != "Tags"]
+    data["object_actions"]["obj0000="]["actions"] = [
+        *rest, {**wet, "range": [[2, 3]]}, {**ripe, "range": [[3, 5]]},
+    ]  # fmt: skip
+    row = read_row(data, FRUIT, frame_count=10)
+    found = {answer.frames: answer.value for answer in row.objects[0].answers if answer.attribute == "Tags"}
+    wet_now, ripe_now = Option("Wet"), Option("Ripe")
+    assert found == {((2, 2),): (wet_now,), ((3, 3),): (wet_now, ripe_now), ((4, 5),): (ripe_now,)}
+    assert sent(pack_over(row, FRUIT, data, row, frame_count=10)) == data
+
+
+def test_an_image_sequence_is_a_video_of_pictures() -> None:
+    data = golden("video")
+    next(iter(data["data_units"].values()))["data_type"] = "image/jpeg"
+    row = read_row(data, FRUIT, frame_count=10)
+    assert (row.media_kind, row.frame_count) == (MediaKind.IMAGE_SEQUENCE, 10)
+    assert list(row.objects[0].occurrences) == [2, 3, 5]
+    assert sent(pack_over(row, FRUIT, data, row, frame_count=10)) == data
+
+
+# ---- what came from elsewhere ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -297,7 +259,9 @@ def test_an_ellipse_has_each_radius_by_its_own_side() -> None:
 
 
 @pytest.mark.parametrize("made", [Raster, Mask.from_array])
-def test_a_mask_arrives_to_the_pixel_however_it_is_given(made: Any) -> None:
+def test_a_mask_arrives_to_the_pixel_however_it_is_given(
+    made: Callable[[NDArray[np.bool_]], Geometry],
+) -> None:
     array = np.zeros((48, 64), bool)
     array[3:20, 5:40] = True
     array[7:9, 10:12] = False
@@ -311,294 +275,3 @@ def test_an_encoded_mask_goes_in_as_it_is() -> None:
     row = drawn("Blueberry", EncodedMask(48, 64, "encord_rle", "bo0X1"))
     (wire,) = next(iter(sent(pack(row, FRUIT, empty_for(row)))["data_units"].values()))["labels"]["objects"]
     assert wire["bitmask"] == {"top": 0, "left": 0, "height": 48, "width": 64, "rleString": "bo0X1"}
-
-
-# ---- relations and groups -----------------------------------------------------------------------------------
-
-
-def test_a_relation_answer_that_names_an_object_is_a_relation_and_no_answer() -> None:
-    row = read("image")
-    assert row.relations == (Relation("Part of", "obj0000=", "obj0002="),)
-    assert "Part of #relation" not in {answer.attribute for answer in row.objects[0].answers}
-
-
-def test_a_relation_answer_that_names_nothing_is_text_written_verbatim() -> None:
-    row = read("image_old")
-    assert row.relations == ()
-    assert (
-        Answer("Part of #relation", AttributeKind.TEXT, "see the drawing", relation=True)
-        in row.objects[0].answers
-    )
-
-
-def test_a_relation_follows_its_object_to_a_new_hash() -> None:
-    row = fruit_row(cherry("a"), cherry("b"), relations=(Relation("Part of", "a", "b"),))
-    packed = pack(row, FRUIT, empty_for(row))
-    back = read_row(sent(packed), FRUIT)
-    first, second = (item.id for item in back.objects)
-    assert back.relations == (Relation("Part of", first, second),)
-
-
-def test_a_relation_without_a_place_is_a_loss() -> None:
-    plate = ObjectInstance("p", "Plate", {0: Occurrence(Ellipse(9, 9, 2, 2, circle=True))})
-    row = fruit_row(
-        cherry("a"), plate, relations=(Relation("Part of", "p", "a"), Relation("next to", "a", "p"))
-    )
-    losses = pack(row, FRUIT, empty_for(row)).losses
-    assert [(loss.what, loss.object) for loss in losses] == [
-        (LossKind.RELATION, "a"),
-        (LossKind.RELATION, "p"),
-    ]
-
-
-def test_groups_are_losses_unless_an_attribute_holds_them() -> None:
-    row = fruit_row(cherry("a"), cherry("b"), groups=(Group("g1", ("a", "b")),))
-    assert [loss.what for loss in pack(row, FRUIT, empty_for(row)).losses] == [LossKind.GROUP]
-    packed = pack(row, FRUIT, empty_for(row), group_attribute="Description")
-    back = read_row(sent(packed), FRUIT, group_attribute="Description")
-    assert not packed.losses
-    assert back.groups == (Group("g1", tuple(item.id for item in back.objects)),)
-    assert back.objects[0].answers == ()
-
-
-# ---- losses and notes ---------------------------------------------------------------------------------------
-
-
-def test_what_encord_cannot_hold_is_a_loss_by_name() -> None:
-    alpha = ObjectInstance(
-        "m", "Blueberry", {0: Occurrence(AlphaMask(48, 64, 0, 0, np.ones((2, 2), np.uint8)))}
-    )
-    guessed = cherry("g", occurrences={0: Occurrence(Box(1, 2, 3, 4), keyframe=False)})
-    row = fruit_row(alpha, guessed, cherry("t1", track="t"), cherry("t2", track="t"))
-    packed = pack(row, FRUIT, empty_for(row))
-    assert [(loss.object, loss.what) for loss in packed.losses] == [
-        ("m", LossKind.SHAPE),
-        ("g", LossKind.KEYFRAME),
-        ("t1", LossKind.TRACK),
-        ("t2", LossKind.TRACK),
-    ]
-    assert packed.labels == 3
-
-
-def test_state_and_metadata_of_a_row_are_noted() -> None:
-    row = fruit_row(cherry(track="7"), status="done", priority=0.5, metadata={"site": 1})
-    notes = pack(row, FRUIT, empty_for(row)).notes
-    assert [note.what for note in notes] == ["track", "status", "priority", "metadata"]
-
-
-def test_a_missing_required_answer_warns_or_rejects() -> None:
-    editor = golden("ontology")
-    editor["objects"][0]["attributes"][0]["required"] = True
-    ontology = read_ontology(editor)
-    row = fruit_row(cherry())
-    assert [note.what for note in pack(row, ontology, empty_for(row)).notes] == ["required answer"]
-    with pytest.raises(RowError, match=r"'o1'.*'Description' is not answered; answer it"):
-        pack(row, ontology, empty_for(row), require_answers=True)
-    answered = fruit_row(cherry(answers=(Answer("Description", AttributeKind.TEXT, "x"),)))
-    assert pack(answered, ontology, empty_for(row), require_answers=True).notes == ()
-
-
-def test_an_answer_that_differs_by_frame_has_no_place_in_a_static_attribute() -> None:
-    answers = (Answer("Description", AttributeKind.TEXT, "a", ((0, 0),)), Answer("Description", AttributeKind.TEXT, "b", ((1, 1),)))  # fmt: skip
-    boxes = {frame: Occurrence(Box(1, 2, 3, 4)) for frame in (0, 1)}
-    row = fruit_row(cherry(occurrences=boxes, answers=answers), media_kind=MediaKind.VIDEO, frame_count=2)
-    assert [loss.what for loss in pack(row, FRUIT, empty_for(row), frame_count=2).losses] == [
-        LossKind.ATTRIBUTE
-    ]
-
-
-# ---- mistakes that are caught before anything is sent ---------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "geometry", "said"),
-    [
-        ("Cherry", Box(math.nan, 0, 1, 1), "finite"),
-        ("Cherry", Box(0, 0, math.inf, 1), "finite"),
-        ("Cherry", Box(0, 0, -1, 1), "size >= 0"),
-        ("Cherry", Box(60, 0, 10, 1), r"\(70, 1\) lies outside the picture of 64 x 48 pixels; add `clip"),
-        ("Cherry", Box(-0.1, 0, 1, 1), "outside"),
-        ("Other type of fruit", RotatedBox(1, 1, 2, 2, math.nan), "angle is nan"),
-        ("Other type of fruit", RotatedBox(100, 1, 2, 2, 0), "outside"),
-        ("Persimmon", Polygon((((((0, 0), (9, 0), (9, 99))),),)), r"\(9, 99\) lies outside"),
-        ("Persimmon", Polygon(()), "without points"),
-        ("Bowl", Ellipse(9, 9, -1, 1), "radius_x is -1"),
-        ("Blueberry", Mask.empty(64, 48), r"mask is 48 x 64 pixels, the picture 64 x 48"),
-        ("Blueberry", EncodedMask(48, 64, "coco_rle", "~~"), "frame 0"),
-        ("Strawberry", Skeleton((Node("nose", 1, 1),)), "unknown nodes nose; its template has point_0, point_1"),
-        ("Strawberry", Skeleton((Node("point_0", math.nan, 1),)), "finite"),
-        ("Strawberry", Skeleton((Node("point_0", 1, 1), Node("point_0", 2, 2))), "twice"),
-        ("Persimmon", Box(0, 0, 1, 1), "exists with shape polygon, but the label is a box; add `convert"),
-        ("Mango", Box(0, 0, 1, 1), "no class 'Mango' of shape box"),
-    ],
-)  # fmt: skip
-def test_a_wrong_geometry_rejects_the_row_and_says_why(name: str, geometry: Geometry, said: str) -> None:
-    row = drawn(name, geometry)
-    with pytest.raises(RowError, match=rf"row 'a\.png', object 'o1' \({name}.*{said}"):
-        pack(row, FRUIT, empty_for(row))
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (Answer("Taste", AttributeKind.TEXT, "x"), r"no attribute 'Taste' in 'Cherry'.*known: Colour, Damage"),
-        (Answer("Colour", AttributeKind.RADIO, Option("Green")), r"no option 'Green' \(known: 'Blue', 'Some other'\)"),
-        (Answer("Colour", AttributeKind.TEXT, "Blue"), "is radio in the ontology, but the answer is text 'Blue'"),
-        (Answer("Weight", AttributeKind.NUMBER, math.nan), "finite number"),
-        (Answer("Weight", AttributeKind.TEXT, "5"), "expected a number"),
-        (Answer("Damage", AttributeKind.RADIO, Option("Bird")), "expected several options"),
-        (Answer("Colour", AttributeKind.RADIO, Option("Blue", (Answer("Shade", AttributeKind.TEXT, "x"),))),
-         "no attribute 'Shade' below option 'Blue'"),
-        (Answer("Note", AttributeKind.TEXT, "x", ((0, 4),)), "holds on frames 0 to 4; the row has frames 0 to 0"),
-    ],
-)  # fmt: skip
-def test_a_wrong_answer_rejects_the_row_and_names_what_is_known(answer: Answer, said: str) -> None:
-    row = fruit_row(cherry(answers=(answer,)))
-    with pytest.raises(RowError, match=rf"row 'a\.png', object 'o1'.*{said}"):
-        pack(row, FRUIT, empty_for(row))
-
-
-def test_a_frame_that_the_row_has_not_rejects_it() -> None:
-    row = fruit_row(
-        cherry(occurrences={10: Occurrence(Box(1, 2, 3, 4))}), media_kind=MediaKind.VIDEO, frame_count=10
-    )
-    with pytest.raises(RowError, match="on frame 10; the row has frames 0 to 9"):
-        pack(row, FRUIT, empty_for(row), frame_count=10)
-
-
-def test_one_classification_twice_on_a_frame_rejects_the_row() -> None:
-    def mark(identity: str, frames: Any) -> Classification:
-        return Classification(identity, Answer("Many types of fruit?", AttributeKind.CHECKLIST, ()), frames)
-
-    row = fruit_row(
-        media_kind=MediaKind.VIDEO,
-        frame_count=9,
-        classifications=(mark("a", ((0, 4),)), mark("b", ((4, 5),))),
-    )
-    with pytest.raises(RowError, match="twice for frame 4"):
-        pack(row, FRUIT, empty_for(row), frame_count=9)
-    apart = replace(row, classifications=(mark("a", ((0, 4),)), mark("b", ((5, 5),))))
-    assert pack(apart, FRUIT, empty_for(row), frame_count=9).labels == 2
-
-
-def test_labels_outside_the_picture_that_are_already_there_are_not_judged_again() -> None:
-    data = golden("image")
-    objects = next(iter(data["data_units"].values()))["labels"]["objects"]
-    objects[0]["boundingBox"]["x"] = -3.5
-    row = read_row(data, FRUIT)
-    edited = replace(row, objects=tuple(item for item in row.objects if item.class_name != "Plate"))
-    assert sent(pack_over(edited, FRUIT, data, row))["data_units"] != {}
-    with pytest.raises(RowError, match="outside"):
-        pack(foreign(row), FRUIT, emptied(data))
-
-
-@pytest.mark.parametrize(
-    "kind", ["dicom", "nifti", "audio", "plain_text", "pdf", "group", "scene", "time_series"]
-)
-def test_other_kinds_of_rows_are_refused_by_name(kind: str) -> None:
-    with pytest.raises(RowError, match=f"is a {kind} row; only image, image group"):
-        read_row({**golden("image_empty"), "data_type": kind}, FRUIT)
-
-
-def test_broken_labels_name_row_object_and_frame() -> None:
-    data = golden("image")
-    del next(iter(data["data_units"].values()))["labels"]["objects"][0]["boundingBox"]["h"]
-    with pytest.raises(
-        RowError, match=r"row 'image', object 'obj0000=' \(Cherry\), frame 0: its bounding_box cannot be read"
-    ):
-        read_row(data, FRUIT)
-
-
-# ---- the ontology -------------------------------------------------------------------------------------------
-
-
-def test_the_ontology_keeps_ids_options_templates_and_foreign_shapes() -> None:
-    cherry_class = FRUIT.find("Cherry", Shape.BOX)
-    assert cherry_class is not None
-    part_of, colour = cherry_class.attributes[1:3]
-    assert part_of.relation
-    assert [option.name for option in colour.options] == ["Blue", "Some other"]
-    assert colour.options[1].attributes[0].options[0].attributes[0].name == "Shade"
-    bones = FRUIT.find("Strawberry", Shape.SKELETON)
-    assert bones is not None
-    assert bones.skeleton is not None
-    assert [node.name for node in bones.skeleton.nodes] == ["point_0", "point_1", "point_2"]
-    assert bones.skeleton.edges == (("point_0", "point_1"), ("point_0", "point_2"), ("point_1", "point_2"))
-    assert [item.name for item in FRUIT.classes if item.shape is Shape.OTHER] == [
-        "Sound",
-        "Sentence",
-        "Window",
-    ]
-    assert [item.whole_row for item in FRUIT.classifications] == [False, False, True]
-
-
-def test_an_ontology_goes_out_and_comes_back() -> None:
-    editor = write_ontology(FRUIT)
-    assert read_ontology(json.loads(json.dumps(editor))) == FRUIT
-    assert write_ontology(FRUIT.without_ids()) == write_ontology(FRUIT.without_ids())
-
-
-def test_a_shape_without_an_equivalent_is_an_error() -> None:
-    with pytest.raises(UsageError, match="'m': Encord has no class of shape alpha_mask"):
-        write_ontology(draft([("m", Shape.ALPHA_MASK)]))
-
-
-# ---- any row ------------------------------------------------------------------------------------------------
-
-
-def survives(found: tuple[LabelRow, Ontology]) -> None:
-    row, drafted = found
-    ontology = read_ontology(write_ontology(drafted))
-    packed = pack(row, ontology, empty_for(row), frame_count=row.frame_count)
-    assert packed.losses == ()
-    back = read_row(sent(packed), ontology, frame_count=row.frame_count)
-    assert reads_alike(back, row)
-    again = pack_over(back, ontology, sent(packed), back, frame_count=row.frame_count)
-    assert again.unchanged
-    assert sent(again) == sent(packed)
-
-
-@settings(deadline=None, max_examples=60)
-@given(rows_with_ontology(HELD))
-def test_any_row_that_encord_can_hold_survives(found: tuple[LabelRow, Ontology]) -> None:
-    survives(found)
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    rows_with_ontology(
-        replace(HELD, attribute_kinds=(AttributeKind.CHECKLIST, AttributeKind.RADIO), nested=False)
-    )
-)
-def test_any_row_with_checklists_survives(found: tuple[LabelRow, Ontology]) -> None:
-    survives(found)
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    rows_with_ontology(
-        replace(
-            HELD, shapes=FLAT - {Shape.ALPHA_MASK}, tracks=True, keyframes=True, relations=True, groups=True
-        )
-    )
-)
-def test_what_does_not_survive_is_a_loss(found: tuple[LabelRow, Ontology]) -> None:
-    row, drafted = found
-    ontology = read_ontology(write_ontology(drafted))
-    packed = pack(row, ontology, empty_for(row), frame_count=row.frame_count)
-    lost = {loss.what for loss in packed.losses}
-    assert (LossKind.GROUP in lost) == bool(row.groups)
-    assert (LossKind.RELATION in lost) == bool(row.relations)
-    assert (LossKind.KEYFRAME in lost) == any(
-        not one.keyframe
-        for item in row.objects
-        if LossKind.SHAPE not in lost
-        for one in item.occurrences.values()
-    ) or LossKind.SHAPE in lost
-    back = read_row(sent(packed), ontology, frame_count=row.frame_count)
-    if LossKind.SHAPE not in lost:
-        assert reads_alike(back, replace(row, relations=()))
-    else:
-        assert len(back.objects) == len(row.objects) - sum(
-            loss.what is LossKind.SHAPE for loss in packed.losses
-        )

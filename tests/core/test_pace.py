@@ -1,5 +1,7 @@
 """The tuning of rate and concurrency."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ def test_growth_is_one_step_a_window() -> None:
             assert after.concurrency - pace.concurrency <= 1
         pace = after
     assert steps
-    assert all(later - earlier >= WINDOW for earlier, later in zip(steps, steps[1:], strict=False))
+    assert all(later - earlier >= WINDOW for earlier, later in pairwise(steps))
 
 
 def test_what_is_not_used_does_not_grow() -> None:

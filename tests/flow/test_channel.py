@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -81,21 +82,15 @@ def judge(answer: Answer) -> Verdict:
     """Judge as a platform would."""
     text = answer.body.decode()
     after = answer.headers.get("retry-after")
-    match answer.status:
-        case status if status < 400:
-            return Ok()
-        case 401:
-            return Fatal(text, credentials=True)
-        case 404:
-            return Fatal(text, missing=True)
-        case 410:
-            return Fatal(text)
-        case 413:
-            return Reject(text, too_large=True, at_most=100)
-        case status if status == 429 or status >= 500:
-            return Retry(text, after=float(after) if after else None, pushback=status in {429, 503})
-        case _:
-            return Reject(text, rows={"row-1": text})
+    if answer.status < 400:
+        return Ok()
+    if answer.status == 429 or answer.status >= 500:
+        return Retry(text, after=float(after) if after else None, pushback=answer.status in {429, 503})
+    if answer.status in {401, 404, 410}:
+        return Fatal(text, credentials=answer.status == 401, missing=answer.status == 404)
+    if answer.status == 413:
+        return Reject(text, too_large=True, at_most=100)
+    return Reject(text, rows={"row-1": text})
 
 
 def get(server: Server, path: str = "/rows") -> Callable[[], Request]:
@@ -134,7 +129,7 @@ async def read(channel: Channel, build: Callable[[], Request]) -> bytes:
         return b"".join([piece async for piece in pieces])
 
 
-# ---- what is tried again --------------------------------------------------------------------------------
+# ---- what is tried again -------------------------------------------------------------------------
 
 
 async def test_a_request_is_tried_again_after_503_and_then_gives_its_answer() -> None:
@@ -157,7 +152,11 @@ async def test_a_request_is_tried_again_after_503_and_then_gives_its_answer() ->
 async def test_the_request_is_built_afresh_for_every_attempt() -> None:
     async with serving(scripted(503, 503)) as server, channels() as made:
         bodies = iter([b"one", b"two", b"three"])
-        await made.get(server.url, LIMITS).send("save", lambda: post(server, next(bodies))(), judge)
+
+        def build() -> Request:
+            return Request("POST", server.url, {}, next(bodies))
+
+        await made.get(server.url, LIMITS).send("save", build, judge)
     assert server.bodies == [b"one", b"two", b"three"]
 
 
@@ -195,6 +194,13 @@ async def test_what_is_refused_for_good_is_not_tried_again(status: int, error: t
             (status == 413),
             100 if status == 413 else None,
         )
+
+
+async def test_a_call_may_have_tries_of_its_own() -> None:
+    async with serving(scripted(*[503] * 9)) as server, channels() as made:
+        with pytest.raises(TransientError, match=r"1 attempt.*tries are used up"):
+            await made.get(server.url, LIMITS).send("save", post(server), judge, tries=1)
+    assert len(server.arrivals) == 1
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -239,7 +245,7 @@ async def test_a_cancelled_request_is_not_tried_again_and_frees_its_slot() -> No
     assert server.targets == ["/slow", "/quick"]
 
 
-# ---- settle -----------------------------------------------------------------------------------------------
+# ---- settle --------------------------------------------------------------------------------------
 
 
 def dropping(first: int) -> Handler:
@@ -315,7 +321,7 @@ async def test_a_call_that_cannot_be_settled_ends_as_unknown() -> None:
     assert len(server.arrivals) == 1
 
 
-# ---- pushback and outages ---------------------------------------------------------------------------------
+# ---- pushback and outages ------------------------------------------------------------------------
 
 
 async def test_a_retry_after_holds_back_every_call_to_that_host() -> None:
@@ -331,9 +337,7 @@ async def test_a_retry_after_holds_back_every_call_to_that_host() -> None:
     assert any(isinstance(event, Waited) and event.why == "gate" for event in events)
 
 
-async def test_a_server_that_asks_for_time_again_and_again_is_survived_without_using_up_tries_or_quota() -> (
-    None
-):
+async def test_a_server_that_asks_for_time_again_and_again_uses_up_no_tries_and_no_quota() -> None:
     quota = RetryQuota(capacity=1)
     handler = scripted(*[429] * 50, headers={"Retry-After": "0.001"})
     async with serving(handler) as server, channels(policy=RetryPolicy(tries=2), quota=quota) as made:
@@ -409,7 +413,7 @@ async def test_a_call_that_backs_off_holds_no_slot() -> None:
     assert server.targets == ["/first", "/second", "/first"]
 
 
-# ---- pace ---------------------------------------------------------------------------------------------------
+# ---- pace ----------------------------------------------------------------------------------------
 
 
 class CountingSession(Session):
@@ -445,9 +449,7 @@ async def send_many(channel: HostChannel, build: Callable[[], Request], count: i
             group.start_soon(caller)
 
 
-async def test_no_second_ever_sees_more_requests_than_the_rate_and_a_server_that_counts_refuses_none() -> (
-    None
-):
+async def test_no_second_sees_more_requests_than_the_rate_and_a_server_that_counts_refuses_none() -> None:
     recent: list[float] = []
 
     async def handler(_: web.Request) -> web.StreamResponse:
@@ -466,7 +468,8 @@ async def test_no_second_ever_sees_more_requests_than_the_rate_and_a_server_that
 async def test_every_attempt_counts_in_the_rate() -> None:
     session = CountingSession()
     handler = scripted(*[500, 200] * 15)
-    async with serving(handler) as server, channels(rate=20.0, session=session) as made:
+    policy = RetryPolicy(tries=30)
+    async with serving(handler) as server, channels(rate=20.0, session=session, policy=policy) as made:
         await send_many(made.get(server.url, LIMITS), get(server), count=15, callers=4)
     assert len(session.starts) == 30
     assert most_in_a_second(session.starts) <= 20
@@ -477,17 +480,18 @@ async def test_requests_are_spread_over_the_second() -> None:
     async with serving(scripted()) as server, channels(rate=50.0, session=session) as made:
         await send_many(made.get(server.url, LIMITS), get(server), count=25, callers=8)
     starts = session.starts
-    assert min(later - earlier for earlier, later in zip(starts, starts[1:], strict=False)) > 0.008
+    assert min(later - earlier for earlier, later in pairwise(starts)) > 0.008
 
 
-async def test_never_more_requests_run_at_once_than_the_concurrency() -> None:
+async def test_as_many_requests_run_at_once_as_the_concurrency_allows_and_never_more() -> None:
     running, most = 0, 0
+    together = asyncio.Barrier(3)  # lets requests pass by threes only
 
     async def handler(_: web.Request) -> web.StreamResponse:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.01)
+        await together.wait()
         running -= 1
         return web.Response()
 
@@ -529,7 +533,7 @@ async def test_both_sides_of_a_job_share_one_channel_and_its_tighter_limits() ->
             made.get("ftp://user:secret@127.0.0.1", LIMITS)
 
 
-# ---- streams ------------------------------------------------------------------------------------------------
+# ---- streams -------------------------------------------------------------------------------------
 
 
 async def test_a_stream_gives_the_body_in_pieces_while_the_channel_serves_others() -> None:
@@ -583,7 +587,7 @@ async def test_a_stream_that_breaks_off_is_transient_and_is_not_read_again() -> 
     assert [event.outcome for event in events if isinstance(event, RequestDone)] == ["error"]
 
 
-# ---- what travels -------------------------------------------------------------------------------------------
+# ---- what travels --------------------------------------------------------------------------------
 
 
 async def test_the_target_and_headers_travel_as_written_and_a_large_body_whole() -> None:
@@ -695,7 +699,7 @@ async def test_no_secret_reaches_an_error_or_an_event() -> None:
     texts: list[str] = []
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(echo))
-        made = await stack.enter_async_context(channels(events.append, policy=RetryPolicy(tries=2)))
+        made = await stack.enter_async_context(channels(events.append, policy=RetryPolicy(patience=0)))
         urls = [f"{server.url}/?status={status}" for status in (400, 401, 404, 410, 413, 429, 500)]
         for url in [*urls, f"{server.url}/drop?", f"{closed}/?"]:
             for headers in ({"Authorization": f"Bearer {CANARY}"}, {"X-Api-Key": CANARY}):

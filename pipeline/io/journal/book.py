@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.core.rows import Decision, Receipt, Rejection, RowKey
 from pipeline.io.journal import history
 from pipeline.io.journal import statements as to
-from pipeline.io.journal.store import Batch, Store, as_list
-from pipeline.io.journal.tables import SETTLED, Status, bundle, number, row, step
+from pipeline.io.journal.store import Store, as_list
+from pipeline.io.journal.tables import ROWS, SETTLED, Status, bundle, number, of_run, row, step
 from pipeline.ports import RejectedRow, RunRecord, Step
 
 
@@ -35,7 +36,6 @@ class SqlJournal:
         self._next_row = 1
         self._next_bundle = 1
         self._moving: dict[str, _Moving] = {}
-        self._batches: dict[int, Batch] = {}
 
     # ---- the run ----------------------------------------------------------------------------------
 
@@ -46,10 +46,12 @@ class SqlJournal:
         async with self._store.transaction() as connection:
             await connection.execute(number.delete())
             if record.resumed:
-                known = sa.select(row.c.key, row.c.n).where(row.c.run == self._run).order_by(row.c.key)
+                known = sa.select(row.c.key, row.c.n).where(of_run(row.c.n, self._run)).order_by(row.c.key)
                 await connection.execute(number.insert().from_select(["key", "n"], known))
-            self._next_row = await _next(connection, row, self._run)
-            self._next_bundle = await _next(connection, bundle, self._run)
+            last_row = sa.select(sa.func.max(row.c.n)).where(of_run(row.c.n, self._run))
+            self._next_row = (await connection.scalar(last_row) or self._run * ROWS) + 1
+            last_bundle = sa.select(sa.func.max(bundle.c.n)).where(bundle.c.run == self._run)
+            self._next_bundle = (await connection.scalar(last_bundle) or 0) + 1
         return record
 
     async def end(self, outcome: str) -> None:
@@ -66,12 +68,12 @@ class SqlJournal:
 
     async def settled(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys that need nothing more in this run."""
-        found = await self._store.read(to.SETTLED_KEYS, keys=as_list(keys), run=self._now)
+        found = await self._store.read(to.SETTLED_KEYS, keys=as_list(keys))
         return {each.key for each in found}
 
     async def decisions(self, keys: Sequence[str]) -> dict[str, Decision]:
         """Return what was decided when the rows were first opened."""
-        found = await self._store.read(to.DECISIONS, keys=as_list(keys), run=self._now)
+        found = await self._store.read(to.DECISIONS, keys=as_list(keys))
         return {each.key: Decision(each.decision) for each in found}
 
     async def in_intent(self, keys: Sequence[str]) -> dict[str, str]:
@@ -81,17 +83,11 @@ class SqlJournal:
 
     async def decide(self, rows: Sequence[tuple[RowKey, Decision, str]]) -> None:
         """Keep the decision and the target id of rows."""
-        given = {key.key: (decision.value, target) for key, decision, target in rows}
+        given = {key.key: (str(decision), target) for key, decision, target in rows}
         async with self._store.transaction() as connection:
             moving = await self._known(connection, list(given))
-            again = list(moving.items())
-            await self._write(
-                to.DECIDED,
-                of_run=self._now,
-                of_n=[each.n for _, each in again],
-                decision=[given[key][0] for key, _ in again],
-                target=[given[key][1] for key, _ in again],
-            )
+            again = [(each.n, *given[key]) for key, each in moving.items()]
+            await self._store.many(to.DECIDED, again)
             moving |= await self._add({key: each for key, each in given.items() if key not in moving})
         for key, each in moving.items():
             each.target = given[key][1]
@@ -101,14 +97,9 @@ class SqlJournal:
         """Record, before the request, that rows are about to be saved."""
         async with self._store.transaction() as connection:
             moving = await self._found(connection, [key.key for key, _, _ in rows])
-            bundle_n = await self._new_bundle(bundle_id, len(rows))
-            await self._write(
-                to.INTENDED,
-                of_run=self._now,
-                of_n=[each.n for each in moving],
-                digest=[digest for _, digest, _ in rows],
-                bundle=bundle_n,
-            )
+            bundle_n = await self._new_bundle(connection, bundle_id, len(rows))
+            digests = [(each.n, digest, bundle_n) for each, (_, digest, _) in zip(moving, rows, strict=True)]
+            await self._store.many(to.INTENDED, digests)
             await self._aim(moving, [target for _, _, target in rows])
         for (key, _, target), each in zip(rows, moving, strict=True):
             each.target, each.bundle, each.bundle_n = target, bundle_id, bundle_n
@@ -120,10 +111,11 @@ class SqlJournal:
             return
         async with self._store.transaction() as connection:
             moving = await self._found(connection, [receipt.key for receipt in receipts])
-            whole = all(each.bundle == bundle_id for each in moving)
-            number_ = moving[0].bundle_n if whole else await self._new_bundle(bundle_id, len(receipts))
-            first, last = zip(*_ranges(each.n for each in moving), strict=True)
-            await self._write(to.SAVED, of_run=self._now, first=list(first), last=list(last), bundle=number_)
+            bundle_n = moving[0].bundle_n
+            if any(each.bundle != bundle_id for each in moving):
+                bundle_n = await self._new_bundle(connection, bundle_id, len(receipts))
+            ranges = [(bundle_n, first, last) for first, last in _ranges(each.n for each in moving)]
+            await connection.exec_driver_sql(to.SAVED, ranges)
             await self._aim(moving, [receipt.target_id for receipt in receipts])
         self._leave(receipt.key for receipt in receipts)
 
@@ -134,39 +126,31 @@ class SqlJournal:
             raise ValueError(f"{outcome!r} is not how a row ends without a save")
         async with self._store.transaction() as connection:
             moving = await self._found(connection, [key.key for key, _, _ in rows])
-            await self._write(
-                to.ENDED,
-                of_run=self._now,
-                of_n=[each.n for each in moving],
-                status=status.value,
-                digest=[digest or None for _, digest, _ in rows],
-                target=[target for _, _, target in rows],
-            )
+            ends = [
+                (each.n, status.value, digest or None, target)
+                for each, (_, digest, target) in zip(moving, rows, strict=True)
+            ]
+            await self._store.many(to.ENDED, ends)
         self._leave(key.key for key, _, _ in rows)
 
     async def reject(self, rows: Sequence[tuple[Rejection, bytes | None]]) -> None:
         """Record rejected rows, each with the line in which it is kept whole."""
         async with self._store.transaction() as connection:
             moving = await self._found(connection, [rejection.key.key for rejection, _ in rows])
-            numbers = [each.n for each in moving]
-            reasons = [rejection.reason for rejection, _ in rows]
-            await self._write(to.REJECTED, of_run=self._now, of_n=numbers, error=reasons)
-            await self._write(
-                to.REJECTS,
-                run=self._now,
-                n=numbers,
-                title=[rejection.key.title for rejection, _ in rows],
-                stage=[rejection.stage for rejection, _ in rows],
-                line=[line for _, line in rows],
-            )
+            numbered = [(each.n, *given) for each, given in zip(moving, rows, strict=True)]
+            reasons = [(n, rejection.reason) for n, rejection, _ in numbered]
+            await self._store.many(to.REJECTED, reasons)
+            kept = [(n, rejection.key.title, rejection.stage, line) for n, rejection, line in numbered]
+            await self._store.many(to.REJECTS, kept)
         self._leave(rejection.key.key for rejection, _ in rows)
 
     # ---- steps --------------------------------------------------------------------------------------
 
     async def step_begin(self, name: str, key: str, marker: str) -> None:
         """Record that a step is about to be taken; the marker of its first beginning stays."""
-        async with self._store.transaction():
-            await self._write(to.NEW_STEP, run=self._now, name=name, key=key, marker=marker)
+        async with self._store.transaction() as connection:
+            begun = insert(step).values(run=self._now, name=name, key=key, marker=marker)
+            await connection.execute(begun.on_conflict_do_nothing())
 
     async def step_done(self, name: str, key: str, result: str) -> None:
         """Record what a step gave."""
@@ -206,12 +190,6 @@ class SqlJournal:
 
     # ---- inside a transaction -------------------------------------------------------------------------
 
-    async def _write(self, statement: sa.Insert | sa.Update, **columns: object) -> None:
-        batch = self._batches.get(id(statement))
-        if batch is None:
-            batch = self._batches[id(statement)] = self._store.batch(statement)
-        await self._store.many(batch, **columns)
-
     async def _known(self, connection: AsyncConnection, keys: Sequence[str]) -> dict[str, _Moving]:
         """Return the keys that have a number."""
         known = {key: self._moving[key] for key in keys if key in self._moving}
@@ -228,46 +206,32 @@ class SqlJournal:
 
     async def _add(self, rows: Mapping[str, tuple[str | None, str | None]]) -> dict[str, _Moving]:
         """Give rows (key to decision and target) their numbers."""
-        keys = list(rows)
-        numbers = list(range(self._next_row, self._next_row + len(keys)))
-        self._next_row += len(keys)
-        await self._write(to.NEW_NUMBERS, key=keys, n=numbers)
-        await self._write(
-            to.NEW_ROWS,
-            run=self._now,
-            n=numbers,
-            key=keys,
-            decision=[decision for decision, _ in rows.values()],
-            target=[target for _, target in rows.values()],
-        )
-        return {key: _Moving(n) for key, n in zip(keys, numbers, strict=True)}
+        first, pending = self._next_row, str(Status.PENDING)
+        self._next_row += len(rows)
+        await self._store.many(to.NEW_NUMBERS, [(key, n) for n, key in enumerate(rows, first)])
+        new = [
+            (n, key, decision, target, pending, 0)
+            for n, (key, (decision, target)) in enumerate(rows.items(), first)
+        ]
+        await self._store.many(to.NEW_ROWS, new)
+        return {key: _Moving(n) for n, key in enumerate(rows, first)}
 
-    async def _new_bundle(self, bundle_id: str, rows: int) -> int:
+    async def _new_bundle(self, connection: AsyncConnection, bundle_id: str, rows: int) -> int:
         bundle_n = self._next_bundle
         self._next_bundle += 1
-        await self._write(to.NEW_BUNDLE, run=self._now, n=bundle_n, id=bundle_id, rows=rows)
+        values = {"run": self._now, "n": bundle_n, "id": bundle_id, "rows": rows}
+        await connection.execute(bundle.insert().values(values))
         return bundle_n
 
     async def _aim(self, moving: Sequence[_Moving], targets: Sequence[str]) -> None:
         """Write the target ids that are not the known ones."""
-        changed = [
-            (each.n, target) for each, target in zip(moving, targets, strict=True) if each.target != target
-        ]
-        await self._write(
-            to.AIMED,
-            of_run=self._now,
-            of_n=[n for n, _ in changed],
-            target=[target for _, target in changed],
-        )
+        aimed = zip(moving, targets, strict=True)
+        changed = [(each.n, target) for each, target in aimed if each.target != target]
+        await self._store.many(to.AIMED, changed)
 
     def _leave(self, keys: Iterable[str]) -> None:
         for key in keys:
             self._moving.pop(key, None)
-
-
-async def _next(connection: AsyncConnection, table: sa.Table, run: int) -> int:
-    last = await connection.scalar(sa.select(sa.func.max(table.c.n)).where(table.c.run == run))
-    return (last or 0) + 1
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

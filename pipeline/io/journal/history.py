@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pipeline.errors import UsageError
 from pipeline.io.journal.sqlite import BEGIN, listed
 from pipeline.io.journal.store import Store, as_list
-from pipeline.io.journal.tables import SETTLED, Status, reject, row, run
+from pipeline.io.journal.tables import SETTLED, Status, of_run, reject, row, run
 from pipeline.ports import RejectedRow, RunRecord
 
 ABANDONED = "abandoned"
@@ -79,12 +79,12 @@ def _check(last: sa.Row[Any], job: str, fingerprint: Mapping[str, str]) -> None:
 
 async def end(store: Store, number: int, now: datetime, outcome: str) -> None:
     """Finish a run. Lines of rows that are rejected no more are dropped."""
-    rejected = sa.select(row.c.n).where(row.c.run == number, row.c.status == Status.REJECTED)
+    rejected = sa.select(row.c.n).where(row.c.n == reject.c.n, row.c.status == Status.REJECTED)
     async with store.transaction() as connection:
         await connection.execute(
             run.update().where(run.c.run == number).values(ended=now.isoformat(), outcome=outcome)
         )
-        await connection.execute(reject.delete().where(reject.c.run == number, reject.c.n.not_in(rejected)))
+        await connection.execute(reject.delete().where(of_run(reject.c.n, number), ~rejected.exists()))
 
 
 async def runs(store: Store) -> list[RunRecord]:
@@ -102,12 +102,8 @@ async def last_run(store: Store, job: str | None) -> RunRecord | None:
 async def counts(store: Store, id_: str) -> dict[str, int]:
     """Return how many rows of a run have each status; a status that none has is left out."""
     number = (await _run(store, id_)).run
-    of_run = (
-        sa.select(row.c.status, sa.func.count().label("rows"))
-        .where(row.c.run == number)
-        .group_by(row.c.status)
-    )
-    found = {each.status: each.rows for each in await store.read(of_run)}
+    of_it = sa.select(row.c.status, sa.func.count().label("rows")).where(of_run(row.c.n, number))
+    found = {each.status: each.rows for each in await store.read(of_it.group_by(row.c.status))}
     return {status.value: found[status] for status in Status if status in found}
 
 
@@ -116,8 +112,8 @@ async def rejects(store: Store, id_: str) -> AsyncIterator[RejectedRow]:
     number = (await _run(store, id_)).run
     kept = (
         sa.select(reject, row.c.key, row.c.status, row.c.error)
-        .join(row, sa.and_(row.c.run == reject.c.run, row.c.n == reject.c.n))
-        .where(reject.c.run == number, reject.c.n > sa.bindparam("after"))
+        .join(row, row.c.n == reject.c.n)
+        .where(of_run(reject.c.n, number), reject.c.n > sa.bindparam("after"))
         .where(row.c.status.not_in(sorted(SETTLED - {Status.REJECTED})))
         .order_by(reject.c.n)
         .limit(REJECTS_AT_ONCE)
@@ -143,7 +139,7 @@ async def clear_rejects(store: Store, id_: str, keys: Sequence[str] | None) -> i
             f"run {id_} of job {found.job!r} is not its last one, which is {last.id}; "
             "only rows of the last run can be tried again"
         )
-    rejected = sa.and_(row.c.run == found.run, row.c.status == Status.REJECTED)
+    rejected = sa.and_(of_run(row.c.n, found.run), row.c.status == Status.REJECTED)
     if keys is not None:
         wanted = listed("wanted")
         rejected = sa.and_(rejected, row.c.key.in_(sa.select(wanted.c.value)))

@@ -37,7 +37,7 @@ async def connected(path: Path, *, must_exist: bool) -> AsyncIterator[AsyncConne
     _make(path, must_exist=must_exist)
     engine = create_async_engine(
         sa.URL.create("sqlite+aiosqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": "IMMEDIATE"},
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": "IMMEDIATE", "cached_statements": 16},
         poolclass=NullPool,
     )
     try:

@@ -1,74 +1,70 @@
 """What the journal writes for many rows at once, and what it asks about many keys at once.
 
-Every parameter of a writing statement has the name of a column of `Store.many`.
+Rows are written with one statement for all of them, not one for each: the thread that talks to the database
+then waits for the interpreter once and not a thousand times, and half the work is saved besides.
 """
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
-from sqlalchemy import bindparam as given
-from sqlalchemy.dialects.sqlite import insert
 
 from pipeline.io.journal.sqlite import listed
-from pipeline.io.journal.tables import SETTLED, Status, bundle, number, reject, row, step
+from pipeline.io.journal.tables import SETTLED, Status, bundle, number, row
 
-HERE = sa.and_(row.c.run == given("of_run"), row.c.n == given("of_n"))
-
-
-def _said(word: str) -> sa.ColumnElement[str]:
-    return sa.literal_column(f"'{word}'", sa.Text)
+AT_ONCE = 1000
+"""Rows of one statement; it stays far below the 32,766 parameters that SQLite takes."""
 
 
-NEW_NUMBERS = number.insert().values(key=given("key"), n=given("n"))
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A statement for many rows. `{}` stands for the rows, of `width` values each."""
 
-NEW_ROWS = row.insert().values(
-    run=given("run"),
-    n=given("n"),
-    key=given("key"),
-    status=_said(Status.PENDING),
-    decision=given("decision"),
-    target=given("target"),
-    attempts=sa.literal_column("0"),
+    sql: str
+    width: int
+
+    def of(self, rows: int) -> str:
+        """Return the statement for so many rows."""
+        one = f"({', '.join('?' * self.width)})"
+        return self.sql.format(", ".join([one] * rows))
+
+
+NEW_NUMBERS = Many("INSERT INTO number (key, n) VALUES {}", 2)
+NEW_ROWS = Many('INSERT INTO "row" (n, key, decision, target, status, attempts) VALUES {}', 6)
+DECIDED = Many(
+    """UPDATE "row" SET decision = given.column2, target = given.column3
+    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
+    3,
 )
-DECIDED = row.update().where(HERE).values(decision=given("decision"), target=given("target"))
-INTENDED = (
-    row.update()
-    .where(HERE)
-    .values(
-        status=_said(Status.INTENT),
-        digest=given("digest"),
-        bundle=given("bundle"),
-        attempts=row.c.attempts + sa.literal_column("1"),
-    )
+INTENDED = Many(
+    """UPDATE "row" SET status = 'intent', digest = given.column2, bundle = given.column3,
+    attempts = attempts + 1
+    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
+    3,
 )
-AIMED = row.update().where(HERE).values(target=given("target"))
-SAVED = (
-    row.update()
-    .where(row.c.run == given("of_run"), row.c.n.between(given("first"), given("last")))
-    .values(status=_said(Status.SAVED), bundle=given("bundle"), error=sa.null())
+AIMED = Many(
+    'UPDATE "row" SET target = given.column2 FROM (VALUES {}) AS given WHERE "row".n = given.column1', 2
 )
-ENDED = (
-    row.update()
-    .where(HERE)
-    .values(status=given("status"), digest=given("digest"), target=given("target"), error=sa.null())
+ENDED = Many(
+    """UPDATE "row" SET status = given.column2, digest = given.column3, target = given.column4, error = NULL
+    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
+    4,
 )
-REJECTED = row.update().where(HERE).values(status=_said(Status.REJECTED), error=given("error"))
+REJECTED = Many(
+    """UPDATE "row" SET status = 'rejected', error = given.column2
+    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
+    2,
+)
+REJECTS = Many(
+    """INSERT INTO reject (n, title, stage, line) VALUES {} ON CONFLICT (n)
+    DO UPDATE SET title = excluded.title, stage = excluded.stage, line = excluded.line""",
+    4,
+)
+SAVED = """UPDATE "row" SET status = 'saved', bundle = ?, error = NULL WHERE n BETWEEN ? AND ?"""
+"""For rows whose numbers follow each other, as those of a bundle mostly do."""
 
-_new_reject = insert(reject).values(
-    run=given("run"), n=given("n"), title=given("title"), stage=given("stage"), line=given("line")
-)
-REJECTS = _new_reject.on_conflict_do_update(
-    index_elements=["run", "n"],
-    set_={name: _new_reject.excluded[name] for name in ("title", "stage", "line")},
-)
-NEW_BUNDLE = bundle.insert().values(run=given("run"), n=given("n"), id=given("id"), rows=given("rows"))
-NEW_STEP = (
-    insert(step)
-    .values(run=given("run"), name=given("name"), key=given("key"), marker=given("marker"))
-    .on_conflict_do_nothing()
-)
-
-KEYS = listed("keys")
-_known = sa.join(KEYS, number, number.c.key == KEYS.c.value)
-_rows = _known.join(row, sa.and_(row.c.run == given("run"), row.c.n == number.c.n))
+_keys = listed("keys")
+_known = sa.join(_keys, number, number.c.key == _keys.c.value)
+_rows = _known.join(row, row.c.n == number.c.n)
 
 NUMBERS = sa.select(number.c.key, number.c.n).select_from(_known)
 """Of the keys that have one."""
@@ -76,6 +72,6 @@ SETTLED_KEYS = sa.select(number.c.key).select_from(_rows).where(row.c.status.in_
 DECISIONS = sa.select(number.c.key, row.c.decision).select_from(_rows).where(row.c.decision.is_not(None))
 IN_INTENT = (
     sa.select(number.c.key, bundle.c.id)
-    .select_from(_rows.join(bundle, sa.and_(bundle.c.run == row.c.run, bundle.c.n == row.c.bundle)))
-    .where(row.c.status == Status.INTENT)
+    .select_from(_rows.join(bundle, bundle.c.n == row.c.bundle))
+    .where(bundle.c.run == sa.bindparam("run"), row.c.status == Status.INTENT)
 )

@@ -1,8 +1,8 @@
-"""One connection to the journal's database: transactions, batches of one statement, and reads."""
+"""One connection to the journal's database: transactions, writes of many rows, and reads."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import repeat
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.errors import FatalError, Stopped
 from pipeline.io.journal.sqlite import failures
-
-
-class Batch:
-    """A writing statement, compiled once: SQLAlchemy's own way for many rows takes twice as long."""
-
-    def __init__(self, statement: sa.Insert | sa.Update | sa.Delete, connection: AsyncConnection) -> None:
-        compiled = statement.compile(dialect=connection.dialect)
-        self.sql = compiled.string
-        self.names: Sequence[str] = compiled.positiontup or ()
-
-    def rows(self, columns: dict[str, object]) -> list[tuple[object, ...]]:
-        """Return one tuple for each row. A list is one value per row, anything else the same for all."""
-        count = max((len(column) for column in columns.values() if isinstance(column, list)), default=1)
-        ordered: Iterable[Iterable[object]] = (
-            column if isinstance(column := columns[name], list) else repeat(column, count)
-            for name in self.names
-        )
-        return list(zip(*ordered, strict=True))
+from pipeline.io.journal.statements import AT_ONCE, Many
 
 
 class Store:
@@ -41,10 +24,6 @@ class Store:
         self.path = path
         self._connection = connection
         self._turn = anyio.Lock()
-
-    def batch(self, statement: sa.Insert | sa.Update | sa.Delete) -> Batch:
-        """Compile a statement for `many`."""
-        return Batch(statement, self._connection)
 
     @asynccontextmanager
     async def transaction(self, busy: type[FatalError] = Stopped) -> AsyncIterator[AsyncConnection]:
@@ -64,10 +43,11 @@ class Store:
                         await self._connection.rollback()
                     raise
 
-    async def many(self, batch: Batch, **columns: object) -> None:
-        """Run a statement for every row, inside a transaction."""
-        if rows := batch.rows(columns):
-            await self._connection.exec_driver_sql(batch.sql, rows)
+    async def many(self, statement: Many, rows: Sequence[tuple[object, ...]]) -> None:
+        """Write rows, inside a transaction."""
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            await self._connection.exec_driver_sql(statement.of(len(some)), tuple(chain.from_iterable(some)))
 
     async def read(self, statement: sa.Select[Any], **values: object) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query. It takes its turn, so it is not for the inside of a transaction."""

@@ -50,8 +50,7 @@ run = sa.Table(
 row = sa.Table(
     "row",
     metadata,
-    sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("decision", sa.Text),
@@ -60,8 +59,15 @@ row = sa.Table(
     sa.Column("bundle", sa.Integer),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("error", sa.Text),
-    sqlite_with_rowid=False,
 )
+ROWS = 1 << 32
+"""Numbers of rows that a run has: run 3 has those from 3 * ROWS on."""
+
+
+def of_run(column: sa.ColumnElement[int], number: int) -> sa.ColumnElement[bool]:
+    """Return the condition that a row's number is one of a run's."""
+    return column.between(number * ROWS, (number + 1) * ROWS - 1)
+
 
 bundle = sa.Table(
     "bundle",
@@ -76,8 +82,7 @@ bundle = sa.Table(
 reject = sa.Table(
     "reject",
     metadata,
-    sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("line", sa.LargeBinary),
@@ -100,7 +105,7 @@ number = sa.Table(
     "number",
     own,
     sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("n", sa.BigInteger, nullable=False),
     prefixes=["TEMPORARY"],
     sqlite_with_rowid=False,
 )

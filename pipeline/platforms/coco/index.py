@@ -15,6 +15,7 @@ import msgspec
 
 from pipeline.core.geometry import Shape
 from pipeline.errors import UsageError
+from pipeline.io.parts import writing
 from pipeline.platforms.coco.convert.categories import Categories, read_categories
 from pipeline.platforms.coco.convert.geometry import rle_size
 from pipeline.platforms.coco.convert.reading import stated
@@ -25,7 +26,8 @@ from pipeline.platforms.coco.wire import Json
 _SHAPES = (Shape.POLYGON, Shape.MASK, Shape.SKELETON, Shape.BOX)
 _TABLES = """
 PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
-CREATE TABLE image (ordinal INTEGER PRIMARY KEY, key TEXT, title TEXT, file INTEGER, at INTEGER, size INTEGER);
+CREATE TABLE image (ordinal INTEGER PRIMARY KEY, key TEXT, title TEXT,
+    file INTEGER, at INTEGER, size INTEGER);
 CREATE TABLE annotation (ordinal INTEGER PRIMARY KEY, image TEXT, id TEXT, category TEXT, shapes INTEGER,
     pixels INTEGER, file INTEGER, at INTEGER, size INTEGER);
 CREATE TABLE extent (image TEXT PRIMARY KEY, height INTEGER, width INTEGER) WITHOUT ROWID;
@@ -42,8 +44,9 @@ _UNUSED = "DELETE FROM image WHERE key NOT IN (SELECT image FROM annotation)"
 _PROBLEMS = """
 INSERT OR IGNORE INTO problem SELECT key, count(*) || ' images have this id' FROM image
     GROUP BY key HAVING count(*) > 1;
-INSERT OR IGNORE INTO problem SELECT image, count(*) || ' annotations name this image, which is not among images'
-    FROM annotation WHERE image NOT IN (SELECT key FROM image) GROUP BY image;
+INSERT OR IGNORE INTO problem
+    SELECT image, count(*) || ' annotations name this image, which is not among images' FROM annotation
+    WHERE image NOT IN (SELECT key FROM image) GROUP BY image;
 CREATE TEMP TABLE twice AS SELECT id FROM annotation WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1;
 INSERT OR IGNORE INTO problem SELECT image, 'annotation id ' || min(id) || ' is there more than once'
     FROM annotation WHERE id IN (SELECT id FROM twice) GROUP BY image;
@@ -53,7 +56,7 @@ BATCH = 5000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image: its key and title, what is wrong with it, and (class id, shape, mask pixels) of its labels."""
+    """One image: its key and title, what is wrong with it, and class id, shape, mask pixels of its labels."""
 
     ordinal: int
     key: str
@@ -92,6 +95,10 @@ class CocoIndex:
 
     def build(self) -> None:
         """Read every file once. Raises UsageError for what is not there, not JSON, or not COCO."""
+        with writing(self._path):
+            self._build()
+
+    def _build(self) -> None:
         settings = self._settings
         found = [self._read(path, settings.geometry) for path in settings.files]
         self.results = found[0].results
@@ -136,7 +143,7 @@ class CocoIndex:
             yield Entry(place, key, key, reason, ())
 
     def load(self, key: str) -> tuple[bytes | None, list[bytes], tuple[int, int] | None]:
-        """Return an image's JSON (None for results), its annotations' in file order, and a size from elsewhere.
+        """Return an image's JSON (None for results), its annotations' in file order, a size from elsewhere.
 
         Raises UsageError if a file was changed since it was indexed.
         """
@@ -176,21 +183,19 @@ class CocoIndex:
             images: list[tuple[Any, ...]] = []
             annotations: list[tuple[Any, ...]] = []
             for piece in scanner.pieces():
-                found.sections.add(piece.section)
-                if piece.section == "images":
-                    images.append(self._image(path, number, piece))
-                elif piece.section == "annotations" or (piece.section == "" and scanner.is_list):
-                    if wanted is None:
-                        self._extent(path, piece)
-                    else:
-                        annotations.append(self._annotation(path, number, piece, wanted))
-                else:
+                if not piece.element:
                     _whole(path, piece, found)
+                elif piece.section == "images":
+                    images.append(self._image(path, number, piece))
+                elif wanted is None:
+                    self._extent(path, piece)
+                else:
+                    annotations.append(self._annotation(path, number, piece, wanted))
                 if len(images) + len(annotations) >= BATCH:
                     self._store(images, annotations)
             self._store(images, annotations)
             self._database.execute("COMMIT")
-        found.results = scanner.is_list
+        found.results, found.sections = scanner.is_list, scanner.sections
         if not found.results and not found.sections & {"images", "annotations"}:
             raise UsageError(f"{path} is not COCO: it is an object without `images` and `annotations`")
         return found
@@ -288,11 +293,16 @@ def _grouped(rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
     labels: list[tuple[str, Shape, int]] = []
     for row in rows:
         if current is not None and row[0] != current[0]:
-            yield Entry(*current[:4], tuple(labels))
+            yield _entry(current, labels)
             labels = []
         current = row
         _, _, _, _, category, flags, pixels = row
         if flags:
             labels += [(category, shape, pixels) for place, shape in enumerate(_SHAPES) if flags >> place & 1]
     if current is not None:
-        yield Entry(*current[:4], tuple(labels))
+        yield _entry(current, labels)
+
+
+def _entry(row: Sequence[Any], labels: Sequence[tuple[str, Shape, int]]) -> Entry:
+    ordinal, key, title, problem = row[:4]
+    return Entry(ordinal, key, title, problem, tuple(labels))

@@ -1,7 +1,7 @@
 """Reads a JSON file of any size piece by piece, with memory for one window of it.
 
-The window is decoded as Latin-1, one character for each byte, so that positions in it are positions in the file.
-What has meaning in JSON is ASCII in both; a piece's own text is decoded as UTF-8 from its bytes.
+The window is decoded as Latin-1, one character for each byte, so that positions in it are positions in the
+file. What has meaning in JSON is ASCII in both; a piece's own text is decoded as UTF-8 from its bytes.
 """
 
 import json
@@ -28,13 +28,14 @@ _space = re.compile(r"[ \t\r\n]*")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """An element of an array, or a whole value.
+    """An element of an array (`element`), or a whole value.
 
-    `section` is the key it stands under ("" for a list at the top). `value` has its numbers right, but its text
-    only where it is ASCII; `data` are its bytes, from `start` of the file on.
+    `section` is the key it stands under ("" for a list at the top). `value` has its numbers right, but its
+    text only where it is ASCII; `data` are its bytes, from `start` of the file on.
     """
 
     section: str
+    element: bool
     value: Any
     start: int
     data: bytes
@@ -51,6 +52,8 @@ class Scanner:
         self._at = 0
         self.is_list = False
         """Whether the file holds a list, known from the first piece on."""
+        self.sections: set[str] = set()
+        """The keys met so far, of those with an empty array too."""
 
     def pieces(self) -> Iterator[Piece]:
         """Give every piece."""
@@ -78,14 +81,15 @@ class Scanner:
         while True:
             if self._next() != '"':
                 self._fail("a key in double quotes is expected")
-            key = msgspec.json.decode(self._piece("").data, type=str)
+            key = msgspec.json.decode(self._piece("", element=False).data, type=str)
+            self.sections.add(key)
             if self._next() != ":":
                 self._fail("':' is expected")
             self._at += 1
             if self._next() == "[" and key in STREAMED:
                 yield from self._elements(key)
             else:
-                yield self._piece(key)
+                yield self._piece(key, element=False)
             if self._ends("}"):
                 return
 
@@ -96,7 +100,7 @@ class Scanner:
             return
         while True:
             self._next()
-            yield self._piece(section)
+            yield self._piece(section, element=True)
             if self._ends("]"):
                 return
 
@@ -107,7 +111,7 @@ class Scanner:
         self._at += 1
         return found == closing
 
-    def _piece(self, section: str) -> Piece:
+    def _piece(self, section: str, *, element: bool) -> Piece:
         while True:
             try:
                 value, end = _decoder.raw_decode(self._text, self._at)
@@ -120,7 +124,9 @@ class Scanner:
             # A number that ends with the window may go on behind it.
             if end == len(self._text) and self._more():
                 continue
-            piece = Piece(section, value, self._base + self._at, self._text[self._at : end].encode("latin-1"))
+            piece = Piece(
+                section, element, value, self._base + self._at, self._text[self._at : end].encode("latin-1")
+            )
             self._at = end
             return piece
 

@@ -1,6 +1,7 @@
 """Reads COCO files: image by image, with the annotations of each."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pipeline.core.geometry import Shape
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import RowError, UsageError
-from pipeline.platforms.coco.convert.categories import read_ontology
+from pipeline.platforms.coco.convert.categories import Categories, read_ontology
 from pipeline.platforms.coco.convert.reading import Reader
 from pipeline.platforms.coco.index import CocoIndex, Entry
 from pipeline.platforms.coco.settings import Settings
@@ -43,21 +44,23 @@ class CocoSource:
 
         Raises UsageError for a file that is missing, truncated, not JSON or not COCO, with the position.
         """
+        categories = (await self._indexed()).categories
         async for batch in self._batches():
             for entry in batch:
                 if entry.problem is None:
-                    yield await self._key(entry)
+                    yield _key(entry, categories)
 
     async def tasks(
         self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
     ) -> AsyncIterator[LabelTask | Rejection]:
         """Give the chosen images that are still to do; one that cannot be read comes as a Rejection."""
+        index = await self._indexed()
         async for batch in self._batches():
-            keys = [await self._key(entry) for entry in batch]
+            keys = [_key(entry, index.categories) for entry in batch]
             left = await wanted(keys)
             for key, entry in zip(keys, batch, strict=True):
                 if key.key in left:
-                    yield await self._task(key, entry)
+                    yield self._task(index, key, entry)
 
     def close(self) -> None:
         """Remove the index."""
@@ -90,30 +93,9 @@ class CocoSource:
             not choice.ids or entry.key in choice.ids
         )
 
-    async def _key(self, entry: Entry) -> RowKey:
-        categories = (await self._indexed()).categories
-        pairs = set()
-        for number, shape, _ in entry.labels:
-            try:
-                own = int(number) if number.isdecimal() and not categories.given else number
-                pairs.add((categories.find(own, points=shape is Shape.SKELETON).name, shape))
-            except ValueError:
-                continue  # the row is rejected when it is read
-        return RowKey(
-            entry.key,
-            entry.ordinal - 1,
-            entry.title,
-            entry.title,
-            external_id=entry.key,
-            pairs=frozenset(pairs),
-            labels=len(entry.labels),
-            mask_pixels=sum(pixels for _, shape, pixels in entry.labels if shape is Shape.MASK),
-        )
-
-    async def _task(self, key: RowKey, entry: Entry) -> LabelTask | Rejection:
+    def _task(self, index: CocoIndex, key: RowKey, entry: Entry) -> LabelTask | Rejection:
         if entry.problem is not None:
             return Rejection(key, "read", f"image {entry.key} ({entry.title}): {entry.problem}")
-        index = await self._indexed()
         image, annotations, size = index.load(entry.key)
         reader = Reader(index.categories, self._settings.geometry, index.results)
         try:
@@ -124,6 +106,25 @@ class CocoSource:
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Rejection(key, "read", f"image {entry.key} ({entry.title}): its JSON is wrong: {error}")
         return LabelTask(key, row, len(image or b"") + sum(map(len, annotations)))
+
+
+def _key(entry: Entry, categories: Categories) -> RowKey:
+    pairs = set()
+    for number, shape, _ in entry.labels:
+        own = int(number) if number.isdecimal() and not categories.given else number
+        # The row of an unknown category is rejected when it is read.
+        with suppress(ValueError):
+            pairs.add((categories.find(own, points=shape is Shape.SKELETON).name, shape))
+    return RowKey(
+        entry.key,
+        entry.ordinal - 1,
+        entry.title,
+        entry.title,
+        external_id=entry.key,
+        pairs=frozenset(pairs),
+        labels=len(entry.labels),
+        mask_pixels=sum(pixels for _, shape, pixels in entry.labels if shape is Shape.MASK),
+    )
 
 
 def _take(entries: Iterator[Entry]) -> list[Entry]:

@@ -22,8 +22,8 @@ PERSON_POINTS = (
     "left_ankle", "right_ankle",
 )  # fmt: skip
 PERSON_EDGES = (
-    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
-    (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
+    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10),
+    (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
 )  # fmt: skip
 """COCO's one category with keypoints: its 17 points, and its edges, counted from 1."""
 
@@ -31,7 +31,7 @@ PERSON_ID = 1
 
 
 class PartAnnotation(Struct, array_like=True):
-    """One annotation: its class, the category id and id that it had (None: none), its keypoint names, itself."""
+    """One annotation: its class, the category id and id that it had (None: none), keypoint names, itself."""
 
     class_name: str
     category: Id | None

@@ -1,6 +1,6 @@
 """Encord's label row and ontology as they travel: names, shapes, and which keys say where a row is.
 
-Both are plain JSON objects here and not structs, because a row that goes back must keep keys that nobody knows.
+Both are plain JSON objects here and not structs: a row that goes back must keep keys that nobody knows.
 Source: the JSON that the encord SDK 0.1 reads and writes.
 """
 
@@ -37,7 +37,7 @@ SHAPES: dict[str, Shape] = {
     "cuboid_2d": Shape.CUBOID_2D,
     "cuboid": Shape.CUBOID,
 }
-"""Shapes that the label model draws; every other one (audio, text, time_range, segmentation) is `Shape.OTHER`."""
+"""Shapes that the label model draws; any other one (audio, text, segmentation ...) is `Shape.OTHER`."""
 
 SHAPE_NAMES: dict[Shape, str] = {shape: name for name, shape in SHAPES.items()}
 

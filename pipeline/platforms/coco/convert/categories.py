@@ -104,9 +104,8 @@ def read_ontology(
     `met` are pairs of category id and shape. `extras` is everything of the file beside images and
     annotations; it is kept, with unused categories, in the ontology's raw.
     """
-    pairs = sorted(set(met), key=lambda pair: pair[1])
     order = {number: place for place, number in enumerate(categories.by_id)}
-    pairs.sort(key=lambda pair: order.get(pair[0], len(order)))
+    pairs = sorted(set(met), key=lambda pair: (order.get(pair[0], len(order)), len(pair[0]), *pair))
     classes: dict[tuple[str, Shape], ClassDef] = {}
     for number, shape in pairs:
         skeleton = shape is Shape.SKELETON

@@ -139,8 +139,6 @@ def _lose_row(packing: _Packing) -> None:
 def _units(packing: _Packing) -> Iterator[list[ObjectInstance]]:
     """Give the objects of each annotation: those of a group that fits, else one alone; in the order met."""
     row = packing.row
-    if row.media_kind is not MediaKind.IMAGE:
-        return
     held = {item.id: item for item in row.objects if _is_held(packing, item)}
     unit_of: dict[str, list[ObjectInstance]] = {}
     for group in row.groups:
@@ -151,7 +149,7 @@ def _units(packing: _Packing) -> Iterator[list[ObjectInstance]]:
             packing.lose(
                 None,
                 LossKind.GROUP,
-                f"group {group.id!r}: COCO holds a group only as the segmentation, keypoints and another bbox "
+                f"group {group.id!r}: COCO holds a group only as the segmentation, keypoints and other bbox "
                 "of one annotation, of one class, confidence and attributes",
             )
     done: set[str] = set()
@@ -166,9 +164,10 @@ def _is_held(packing: _Packing, item: ObjectInstance) -> bool:
     if item.shape not in _KEYS:
         packing.lose(item.id, LossKind.SHAPE, f"COCO holds no {item.shape} (class {item.class_name!r})")
         return False
-    if list(item.occurrences) != [0]:
+    if packing.row.media_kind is not MediaKind.IMAGE or list(item.occurrences) != [0]:
         frames = ", ".join(map(str, item.occurrences))
-        packing.lose(item.id, LossKind.FRAMES, f"COCO holds single images; the object is on frames {frames}")
+        why = f"COCO holds single images; the object is on frame {frames} of a {packing.row.media_kind}"
+        packing.lose(item.id, LossKind.FRAMES, why)
         return False
     found = item.occurrences[0]
     if isinstance(found.geometry, Skeleton) and not shapes.states_points(
@@ -324,12 +323,8 @@ def _same_segmentation(value: Any, geometry: Geometry) -> bool:  # noqa: ANN401 
         return isinstance(value, list) and bool(value) and shapes.read_polygon(value) == geometry
     if not isinstance(value, dict):
         return False
-    if (
-        isinstance(geometry, EncodedMask)
-        and geometry.codec == shapes.CODEC
-        and value.get("counts") == geometry.data
-    ):
-        return shapes.rle_size(value) == (geometry.height, geometry.width)
+    if isinstance(geometry, EncodedMask) and value.get("counts") == geometry.data:
+        return geometry.codec == shapes.CODEC and shapes.rle_size(value) == (geometry.height, geometry.width)
     new = _segmentation(geometry, None)
     return shapes.read_mask(value) == shapes.read_mask(new) if isinstance(new, dict) else False
 
@@ -352,7 +347,7 @@ def _segmentation(geometry: Geometry, size: tuple[int, int] | None) -> list[list
 def _complete(
     packing: _Packing, body: Json, by_key: Mapping[str, ObjectInstance], changed: set[str], *, fresh: bool
 ) -> None:
-    """Fill in what COCO derives from the geometry: what is missing in a new annotation, or no longer right."""
+    """Fill in what COCO derives from the geometry: what is missing in a new one, or no longer right."""
     instances = packing.style is Style.INSTANCES
     segmentation = body.get(SEGMENTATION)
     if KEYPOINTS in by_key and ((KEYPOINTS in changed and "num_keypoints" in body) or (fresh and instances)):

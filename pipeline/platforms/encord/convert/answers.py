@@ -33,7 +33,7 @@ def read_static(entries: Entries, label: Label | None) -> tuple[Answer, ...]:
 
 
 def read_dynamic(entries: Entries, label: Label | None) -> tuple[Answer, ...]:
-    """Return dynamic answers, each with the frames that it holds on, by attribute and in order of first frames."""
+    """Return dynamic answers with the frames that each holds on, by attribute and then by first frame."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     answers: list[Answer] = []
     for entry in entries:
@@ -75,7 +75,7 @@ def _answer(attribute: Attribute, value: AnswerValue, frames: Frames | None) -> 
 
 
 def _value(attribute: Attribute, entries: Entries, found: Mapping[str, Entries]) -> AnswerValue | None:
-    """The value that the entries of one attribute say together, with what nests below it; None: unanswered."""
+    """The value that the entries of one attribute say together with what nests below it, or None."""
     kind = attribute.definition.kind
     if kind is AttributeKind.CHECKLIST:
         lists = [entry["answers"] for entry in entries if isinstance(entry.get("answers"), list)]
@@ -92,7 +92,7 @@ def _value(attribute: Attribute, entries: Entries, found: Mapping[str, Entries])
 
 
 def _options(attribute: Attribute, said: Iterable[Any], found: Mapping[str, Entries]) -> tuple[Option, ...]:
-    """Options in the order of the ontology, each once; unknown ones last, under the name that they came with."""
+    """Options in the order of the ontology, each once; unknown ones last, by the name they came with."""
     known: dict[int, Choice] = {}
     strange: dict[str, Option] = {}
     for entry in said:

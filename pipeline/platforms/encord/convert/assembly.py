@@ -12,7 +12,7 @@ from pipeline.platforms.encord.wire import PLACE_KEYS, PLATFORM, UNIT_PLACE_KEYS
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """All labels of a row as they travel: objects, and by hash each classification's entry and old frame entries."""
+    """All labels of a row as they travel. A classification is its entry and what old frames say of it."""
 
     objects: Sequence[WrittenObject]
     classifications: Mapping[str, tuple[Json, Mapping[str, Any]]]
@@ -114,6 +114,14 @@ def _frame(
     return {
         **opened,
         **source,
-        "objects": objects or [],
+        "objects": _in_order(objects or [], opened.get("objects")),
         "classifications": [*(source.get("classifications") or ()), *(said or ())],
     }
+
+
+def _in_order(objects: list[Json], opened: Sequence[Mapping[str, Any]] | None) -> list[Json]:
+    """Objects that were on the frame before keep their order there; new ones follow."""
+    if not opened:
+        return objects
+    places = {found.get("objectHash"): at for at, found in enumerate(opened)}
+    return sorted(objects, key=lambda found: places.get(found["objectHash"], len(places)))

@@ -62,9 +62,8 @@ class Packing:
         return RowError(f"row {self.row.title or self.key!r}, {what}: {why}")
 
     def judge(self, identity: str, what: str, label: Label, flat: Flat) -> None:
-        """Report answers without a place and required ones that are missing; RowError if the job wants those."""
-        for name in flat.uneven:
-            why = f"attribute {name!r} differs by frame, but is not dynamic in the ontology"
+        """Report answers without a place and missing required ones; RowError where the job wants those."""
+        for why in flat.homeless:
             self.lose(identity, LossKind.ATTRIBUTE, why)
         for name in unanswered(label, flat):
             why = f"required attribute {name!r} is not answered"

@@ -1,4 +1,4 @@
-"""Encord's two-dimensional cuboids: a front face, and either a shift to the back or a vanishing point and a scale."""
+"""Encord's two-dimensional cuboids: a front face, and a shift or a vanishing point to the back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

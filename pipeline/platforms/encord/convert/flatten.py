@@ -21,19 +21,19 @@ class AnswerError(ValueError):
 class Flat:
     """Canonical answers by attribute id: static ones, and dynamic ones as (value, frames).
 
-    `uneven` names attributes that are static in the ontology but differ by frame here: they have no place.
+    `homeless` says which answers have no place: those that differ by frame where the ontology does not.
     """
 
     static: dict[str, Value] = field(default_factory=dict)
     dynamic: dict[str, list[tuple[Value, Frames]]] = field(default_factory=dict)
-    uneven: list[str] = field(default_factory=list)
+    homeless: list[str] = field(default_factory=list)
 
 
 def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
     """Return the answers of an object or classification as Encord keeps them.
 
     `frames` are those the object is on: a static answer to a dynamic attribute holds on all of them. Raises
-    AnswerError for an unknown attribute or option, an answer of another kind, and two answers to one attribute.
+    AnswerError for an unknown attribute or option, an answer of another kind, and two answers to one.
     """
     flat = Flat()
     if not answers:
@@ -47,7 +47,7 @@ def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
             by_frame.setdefault(attribute.id, []).append(answer)
         elif attribute.definition.dynamic:
             held = frames if answer.frames is None else answer.frames
-            flat.dynamic.setdefault(attribute.id, []).append((_dynamic_value(answer, attribute), held))
+            flat.dynamic.setdefault(attribute.id, []).append((_dynamic_value(answer, attribute, flat), held))
         else:
             _put(answer, attribute, flat.static)
     for identity, several in by_frame.items():
@@ -55,13 +55,13 @@ def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
     return flat
 
 
-def _dynamic_value(answer: Answer, attribute: Attribute) -> Value:
+def _dynamic_value(answer: Answer, attribute: Attribute, flat: Flat) -> Value:
     nested: dict[str, Value] = {}
     _put(answer, attribute, nested)
     value = nested.pop(attribute.id)
     if nested:
-        raise AnswerError(
-            f"attribute {answer.attribute!r} is dynamic; answers nested below it can not be held"
+        flat.homeless.append(
+            f"answers below attribute {answer.attribute!r}: it is dynamic, what nests below is not"
         )
     return value
 
@@ -73,7 +73,8 @@ def _settle(several: list[Answer], attribute: Attribute, frames: Frames, flat: F
     if same and all(any(a <= first and last <= b for a, b in covered) for first, last in frames):
         _put(several[0], attribute, flat.static)
     else:
-        flat.uneven.append(attribute.definition.name)
+        name = attribute.definition.name
+        flat.homeless.append(f"attribute {name!r}: it differs by frame, but is not dynamic in the ontology")
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> Frames:
@@ -153,7 +154,7 @@ def _mismatch(answer: Answer, attribute: Attribute, wanted: str) -> AnswerError:
 
 
 def unanswered(label: Label, flat: Flat) -> list[str]:
-    """Return the names of required attributes without an answer; a nested one counts where its option is chosen."""
+    """Return required attributes without an answer; a nested one counts where its option is chosen."""
     if not label.required:
         return []
     missing: list[str] = []

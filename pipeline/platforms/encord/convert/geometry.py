@@ -2,7 +2,7 @@
 
 Encord's numbers are fractions: x, w and rx of the width, y, h and ry of the height. Angles are degrees,
 clockwise on the screen, applied in pixels. A circle's `r` is a fraction of the width; its `stretch` is the
-ratio of the second radius to it. Source: `objects/coordinates.py` and `objects/types.py` of the encord SDK 0.1.
+ratio of the second radius to it. Source: `objects/coordinates.py` and `types.py` of the encord SDK 0.1.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -369,6 +369,5 @@ def _refused_box(box: Box, width: float, height: float) -> GeometryError:
 def _refused(x: float, y: float, width: float, height: float) -> GeometryError:
     if not (isfinite(x) and isfinite(y)):
         return GeometryError(f"a coordinate is ({x}, {y}); expected finite numbers")
-    return GeometryError(
-        f"the point ({x:g}, {y:g}) lies outside the picture of {width:g} x {height:g} pixels; add `clip: {{}}` to the operations"
-    )
+    message = f"the point ({x:g}, {y:g}) lies outside the picture of {width:g} x {height:g} pixels"
+    return GeometryError(f"{message}; add `clip: {{}}` to the operations")

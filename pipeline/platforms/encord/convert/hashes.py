@@ -22,7 +22,7 @@ class Hashes:
 def assign(row: EditedRow, data_hash: str) -> Hashes:
     """Keep hashes that came from Encord, derive all others from target row, source row and source id.
 
-    A label from elsewhere whose derived hash is held by a label of the opened row that stays in the row is that
+    A label from elsewhere whose derived hash a label of the opened row has, which stays in the row, is that
     very label, added by an earlier run: it is skipped. RowError for an id that two labels have.
     """
     existing = row.existing

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 
 def short_hash(*parts: str) -> str:
-    """Return 8 characters of standard base64 over the first 6 bytes of blake2: the form of Encord's object hashes."""
+    """Return 8 characters of standard base64 over 6 bytes of blake2: the form of Encord's object hashes."""
     return b64encode(blake2b("\0".join(parts).encode(), digest_size=6).digest()).decode("ascii")
 
 

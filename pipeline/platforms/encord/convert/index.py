@@ -72,7 +72,7 @@ class Label:
     whole_row: bool = False
 
     def resolve(self, entry: Mapping[str, Any]) -> Attribute | None:
-        """Find the attribute, at any depth, that an answer of the wire is for: by id, else by a name met once."""
+        """Find the attribute, at any depth, that an entry answers: by id, else by a name met once."""
         found = self.tree.get(entry.get("featureHash", ""))
         if found is not None:
             return found
@@ -220,7 +220,8 @@ def option_value(label: str) -> str:
 def missing_attribute(label: Label, name: str, known: Mapping[str, Any]) -> str:
     """Say that an attribute is not in the ontology, and which are."""
     names = ", ".join(sorted(known)) or "none"
-    return f"no attribute {name!r} in {label.name!r} of the ontology (known: {names}); add it there, or rename it"
+    message = f"no attribute {name!r} in {label.name!r} of the ontology (known: {names})"
+    return f"{message}; add it there, or rename it"
 
 
 def is_answerable(attribute: Attribute) -> bool:

@@ -15,7 +15,7 @@ _SUPPORTED = "image, image group, image sequence and video rows"
 class Layout:
     """The data units of a row in the order of their frames, each under its key.
 
-    `by_frame`: the labels of a unit are keyed by frame (video and image sequence); else each unit is one frame.
+    `by_frame`: labels of a unit are keyed by frame (video, image sequence); else each unit is one frame.
     `frame_count` is None where neither the row nor the listing says it.
     """
 

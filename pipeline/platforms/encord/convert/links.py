@@ -113,7 +113,7 @@ def _renamed(answer: Answer, hashes: Mapping[str, str]) -> Answer:
 def group_answers(
     item: ObjectInstance, groups: tuple[str, ...], label: Label, attribute: str, row: str
 ) -> tuple[list[Answer], list[Loss]]:
-    """Return the group of an object as an answer to the attribute chosen for it, and the groups with no place."""
+    """Return the group of an object as an answer to the chosen attribute, and the groups with no place."""
     if not groups:
         return [], []
     found = label.names.get(attribute)

@@ -1,4 +1,4 @@
-"""What a label row says, without times, authors and display numbers: two rows that mean the same give equal bytes."""
+"""What a label row says, without times, authors and display numbers: equal meanings give equal bytes."""
 
 from collections.abc import Mapping
 from hashlib import blake2b

@@ -42,8 +42,8 @@ def pack_objects(packing: Packing, skipped: frozenset[str]) -> list[WrittenObjec
             written.append(done)
     if packing.rules.group_attribute is None:
         for group in row.groups:
-            why = f"group {group.id!r} of {len(group.objects)} objects; name a text attribute in `group_attribute`"
-            packing.lose(None, LossKind.GROUP, why)
+            why = f"group {group.id!r} of {len(group.objects)} objects"
+            packing.lose(None, LossKind.GROUP, f"{why}; name a text attribute for it in `group_attribute`")
     for relation in row.relations:
         if relation.source not in packing.hashes:
             why = f"relation {relation.name!r} starts from object {relation.source!r}, which the row has not"
@@ -95,7 +95,7 @@ def _object(
         return None
     except (GeometryError, AnswerError) as error:
         raise packing.refuse(_what(item), error) from error
-    if flat is not None and (flat.uneven or label.required):
+    if flat is not None and (flat.homeless or label.required):
         packing.judge(item.id, _what(item), label, flat)
     _object_losses(packing, item)
     return done

@@ -62,8 +62,9 @@ def read_object(
             occurrences[int(key)] = _occurrence(found, sizes(int(key)))
         except (GeometryError, KeyError, TypeError, ValueError, IndexError) as error:
             shown = f"{type(error).__name__}: {error}" if not isinstance(error, GeometryError) else str(error)
-            message = f"row {title!r}, object {identity!r} ({name}), frame {key}: its {found.get('shape')} cannot be read"
-            raise RowError(f"{message}: {shown}; correct it in Encord") from error
+            where = f"row {title!r}, object {identity!r} ({name}), frame {key}"
+            message = f"{where}: its {found.get('shape')} cannot be read: {shown}; correct it in Encord"
+            raise RowError(message) from error
     answers: tuple[Answer, ...] = ()
     said, acted = raw.get("answer"), raw.get("actions")
     if said and said.get("classifications"):

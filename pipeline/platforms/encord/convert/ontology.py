@@ -39,9 +39,9 @@ _COLOURS = (
 def read_ontology(editor: Mapping[str, Any]) -> Ontology:
     """Return the ontology of a project from its `editor` JSON.
 
-    Each definition keeps its JSON and its featureNodeHash as id. Classes of shapes that no picture has (audio,
-    text, time range ...) are carried with `Shape.OTHER`. A text attribute whose name ends in ` #relation` is a
-    relation attribute. Raises UsageError for JSON that is no ontology.
+    Each definition keeps its JSON and its featureNodeHash as id. Classes of shapes that no picture has
+    (audio, text, time range ...) are carried with `Shape.OTHER`. A text attribute whose name ends in
+    ` #relation` is a relation attribute. Raises UsageError for JSON that is no ontology.
     """
     try:
         templates = [_template(found["template"]) for found in editor.get("skeleton_templates") or ()]
@@ -119,8 +119,8 @@ def _template(found: Mapping[str, Any]) -> tuple[str, SkeletonTemplate]:
 def write_ontology(ontology: Ontology) -> Json:
     """Return the `editor` JSON of an ontology; hashes that it has not are derived from names, never random.
 
-    A class of a shape that the label model does not draw goes out as it came in. Raises UsageError for a shape
-    or an attribute that Encord has no equivalent of.
+    A class of a shape that the label model does not draw goes out as it came in. Raises UsageError for a
+    shape or an attribute that Encord has no equivalent of.
     """
     used: set[str] = set()
     classes = [_class_wire(item, number, used) for number, item in enumerate(ontology.classes, 1)]

@@ -10,7 +10,7 @@ from pipeline.errors import RowError
 from pipeline.platforms.encord.convert.assembly import Written, assembled
 from pipeline.platforms.encord.convert.classification_packing import Classifications
 from pipeline.platforms.encord.convert.context import Packing, Rules
-from pipeline.platforms.encord.convert.hashes import assign
+from pipeline.platforms.encord.convert.hashes import Hashes, assign
 from pipeline.platforms.encord.convert.index import index_of
 from pipeline.platforms.encord.convert.layout import layout_of
 from pipeline.platforms.encord.convert.meaning import digest_of, meaning
@@ -35,25 +35,15 @@ def pack_row(
     `now` (ISO 8601 or Encord's form) and `user` (None: the account that saves) mark what is new or changed.
     Raises RowError, with the row, the object and what to do, for anything that must not be sent.
     """
-    opened = row.place.details
-    if not isinstance(opened, Opened):
-        raise RowError(
-            f"row {row.row.title or row.key.key!r}: it was not opened in Encord; open it before packing"
-        )
+    names = assign(row, _opened(row).data_hash)
     author = Author(to_encord(now) or now, user)
     rules = Rules(require_answers=require_answers, group_attribute=group_attribute)
-    names = assign(row, opened.data_hash)
-    hashes = names.objects
-    if row.row.relations:  # what Encord cannot draw is left out, and nothing can point at it
-        drawn = {item.id for item in row.row.objects if item.occurrences and item.shape in DRAWN}
-        hashes = {key: name for key, name in hashes.items() if key in drawn}
-    layout = layout_of(opened.row, opened.frame_count)
-    packing = Packing(row, index_of(ontology), layout, author, rules, hashes)
+    packing = _packing(row, ontology, author, rules, names)
     objects = pack_objects(packing, names.skipped)
     classifications = Classifications(packing).write(names.classifications, names.skipped)
     _row_notes(packing)
     written = Written(objects, classifications)
-    data = assembled(opened.row, packing.layout, packing.row, written)
+    data = assembled(_opened(row).row, packing.layout, packing.row, written)
     meant = meaning(objects, {key: entry for key, (entry, _) in classifications.items()})
     return PackedRow(
         key=row.key,
@@ -68,6 +58,23 @@ def pack_row(
     )
 
 
+def _opened(row: EditedRow) -> Opened:
+    opened = row.place.details
+    if not isinstance(opened, Opened):
+        where = f"row {row.row.title or row.key.key!r}"
+        raise RowError(f"{where}: it was not opened in Encord; open it before packing")
+    return opened
+
+
+def _packing(row: EditedRow, ontology: Ontology, author: Author, rules: Rules, names: Hashes) -> Packing:
+    opened, hashes = _opened(row), names.objects
+    if row.row.relations:  # what Encord cannot draw is left out, and nothing can point at it
+        drawn = {item.id for item in row.row.objects if item.occurrences and item.shape in DRAWN}
+        hashes = {key: name for key, name in hashes.items() if key in drawn}
+    layout = layout_of(opened.row, opened.frame_count)
+    return Packing(row, index_of(ontology), layout, author, rules, hashes)
+
+
 def _unchanged(existing: LabelRow | None, written: Written, meant: bytes) -> bool:
     """Whether the opened row means the same already."""
     if existing is None or existing.label_count != len(written.objects) + len(written.classifications):
@@ -78,7 +85,7 @@ def _unchanged(existing: LabelRow | None, written: Written, meant: bytes) -> boo
 
 
 def _row_notes(packing: Packing) -> None:
-    row, opened = packing.row, packing.edited.place.details.row
+    row, opened = packing.row, _opened(packing.edited).row
     if row.status is not None and row.status != opened.get("label_status"):
         why = f"status {row.status!r} is not written; a row's state is the project's workflow"
         packing.notes.append(Note(packing.key, None, "status", why))

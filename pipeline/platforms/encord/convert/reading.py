@@ -26,35 +26,18 @@ def read_row(
     """Return the labels of a label row: key its data hash, title its data title, geometry in pixels.
 
     `data` is the JSON that Encord sends for one row; nothing in it is changed. `frame_count` is that of the
-    listing, since the JSON of a video has none. `group_attribute` names the text attribute, if any, whose equal
-    answers bind objects into groups. Raises RowError for a row of an unsupported kind and for broken labels.
+    listing, since the JSON of a video has none. `group_attribute` names the text attribute, if any, whose
+    equal answers bind objects into groups. Raises RowError for a row of an unsupported kind and for broken
+    labels.
     """
     layout = layout_of(data, frame_count)
-    title = data.get("data_title") or ""
-    _refuse_spaces(data, title)
-    media = layout.media()
-    empty = not (data.get("object_answers") or data.get("classification_answers"))
-    drawn: _Frames = {}
-    said: _Frames = {}
-    for frame, labels in _frames(layout):
-        if labels.get("objects"):
-            _collect(labels["objects"], frame, "objectHash", drawn, title)
-        if labels.get("classifications"):
-            _collect(labels["classifications"], frame, "classificationHash", said, title)
-    objects: tuple[ObjectInstance, ...] = ()
-    classifications: tuple[Classification, ...] = ()
-    rest: Mapping[str, Any] = data
-    if drawn or said or not empty:
-        index = index_of(ontology)
-        objects = tuple(_objects(data, drawn, index, layout, title))
-        classifications = tuple(_classifications(data, said, index, layout))
-        rest = _rest(data, layout, {o.id for o in objects}, {c.id for c in classifications})
-    links = split_links(objects, group_attribute)
+    found, classifications, rest = _labels(data, layout, ontology)
+    links = split_links(found, group_attribute)
     return LabelRow(
         key=data["data_hash"],
-        title=title,
+        title=data.get("data_title") or "",
         media_kind=layout.kind,
-        media=media,
+        media=layout.media(),
         frame_count=layout.frame_count,
         fps=layout.units[0][1].get("data_fps") if layout.units else None,
         objects=links.objects,
@@ -68,16 +51,45 @@ def read_row(
     )
 
 
+def _labels(
+    data: Mapping[str, Any], layout: Layout, ontology: Ontology
+) -> tuple[tuple[ObjectInstance, ...], tuple[Classification, ...], Mapping[str, Any]]:
+    """Objects with relations among their answers, classifications, and the row without either."""
+    title = data.get("data_title") or ""
+    drawn: _Frames = {}
+    said: _Frames = {}
+    for frame, labels in _frames(layout):
+        if labels.get("objects"):
+            _collect(labels["objects"], frame, "objectHash", drawn, title)
+        if labels.get("classifications"):
+            _collect(labels["classifications"], frame, "classificationHash", said, title)
+    if data.get("spaces") or data.get("classification_answers"):
+        _refuse_spaces(data, title)
+    if not (drawn or said or data.get("object_answers") or data.get("classification_answers")):
+        return (), (), data
+    index = index_of(ontology)
+    objects = tuple(_objects(data, drawn, index, layout, title))
+    classifications = tuple(_classifications(data, said, index, layout))
+    return (
+        objects,
+        classifications,
+        _rest(data, layout, {o.id for o in objects}, {c.id for c in classifications}),
+    )
+
+
 def _refuse_spaces(data: Mapping[str, Any], title: str) -> None:
     """Labels in spaces belong to layers and groups, whose pictures this row does not have."""
-    for name, space in (data.get("spaces") or {}).items():
-        if any(
-            labels.get("objects")
-            for labels in (space.get("labels") or {}).values()
-            if isinstance(labels, Mapping)
-        ):
-            message = f"row {title!r}: it has labels in the space {name!r}; data groups and layers are not supported"
-            raise RowError(f"{message}; leave it out with `rows`")
+    held = {
+        name
+        for name, space in (data.get("spaces") or {}).items()
+        for labels in (space.get("labels") or {}).values()
+        if isinstance(labels, Mapping) and labels.get("objects")
+    }
+    for entry in (data.get("classification_answers") or {}).values():
+        held.update(name for name in entry.get("spaces") or () if name != "root")
+    if held:
+        message = f"row {title!r}: it has labels in the space {min(held)!r}"
+        raise RowError(f"{message}; data groups and layers are not supported; leave it out with `rows`")
 
 
 def _frames(layout: Layout) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -105,7 +117,10 @@ def _objects(
     data: Mapping[str, Any], drawn: _Frames, index: Index, layout: Layout, title: str
 ) -> Iterator[ObjectInstance]:
     answers, actions = data.get("object_answers") or {}, data.get("object_actions") or {}
-    for identity, frames in drawn.items():
+    # Objects are kept in the order of their answers: the order of frames would mix those of a later frame.
+    ordered = (*(key for key in answers if key in drawn), *(key for key in drawn if key not in answers))
+    for identity in ordered:
+        frames = drawn[identity]
         raw: Json = {"frames": frames}
         if identity in answers:
             raw["answer"] = answers[identity]

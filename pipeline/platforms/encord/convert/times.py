@@ -14,7 +14,7 @@ _WORDS = 6  # day of the week, day, month, year, clock, zone
 
 @lru_cache(maxsize=4096)
 def to_iso(text: str) -> str:
-    """Return Encord's timestamp as ISO 8601 in UTC with seconds; text in any other form comes back as it is."""
+    """Return Encord's timestamp as ISO 8601 in UTC; text in any other form comes back as it is."""
     words = text.split()
     if len(words) == _WORDS and words[2] in _MONTH_NUMBERS and words[5] in ("UTC", "GMT"):
         month = _MONTH_NUMBERS[words[2]]

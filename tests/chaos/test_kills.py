@@ -1,0 +1,168 @@
+"""Real processes are killed and interrupted; what they leave behind is gone on with, and nothing is lost."""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.chaos.rehearsal import (
+    LABELS,
+    Rehearsal,
+    assert_nothing_left,
+    interrupt,
+    rehearsal,
+    title_of,
+    workers_of,
+)
+
+KILLS = 50
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    with rehearsal(tmp_path_factory.mktemp("chaos"), 2000) as running:
+        yield running
+
+
+@pytest.fixture
+def project(served: Rehearsal, tmp_path: Path) -> Rehearsal:
+    """The stand-in without labels, and a folder for this test's jobs."""
+    served.reset()
+    served.folder = tmp_path
+    return served
+
+
+def saved_rows(job: Path, copy: Path) -> set[str]:
+    """The rows that a journal has as saved, read from a copy so that its recovery is left to the product."""
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for file in job.parent.glob("labelferry.db*"):
+        shutil.copy(file, copy / file.name)
+    if not (copy / "labelferry.db").exists():
+        return set()
+    connection = sqlite3.connect(copy / "labelferry.db")
+    try:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'row'").fetchall():
+            return set()
+        return {key for (key,) in connection.execute("SELECT key FROM row WHERE status = 'saved'")}
+    finally:
+        connection.close()
+
+
+def test_a_job_that_is_killed_at_any_moment_loses_and_doubles_nothing(
+    project: Rehearsal, tmp_path: Path
+) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")  # noqa: T201 - pytest shows it when the test fails
+    draw = random.Random(seed)
+    began = time.monotonic()
+    assert project.finish(project.job("whole")) == 0
+    whole = time.monotonic() - began
+    project.check()
+    kills, jobs, began_with_work = 0, 0, 0
+    while kills < KILLS:
+        project.reset()
+        jobs += 1
+        job = project.job(f"job-{jobs}")
+        killed_here = 0
+        while True:
+            process = project.start(job)
+            try:
+                process.wait(draw.uniform(0.2, 0.9) * whole if kills < KILLS else None)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills, killed_here = kills + 1, killed_here + 1
+                assert_nothing_left(process.pid)
+                settled = saved_rows(job, tmp_path / "copy")
+                began_with_work += bool(settled)
+                writes = project.writes()
+                assert settled <= {write.title for write in writes}
+                continue
+            assert process.returncode == 0, project.said(job)
+            assert_nothing_left(process.pid)
+            break
+        project.check()
+        assert len(project.writes()) <= project.count * (1 + killed_here)
+    assert began_with_work > 0
+
+
+def interrupted(project: Rehearsal, job: Path, number: signal.Signals, code: int) -> None:
+    """Stop a job by a signal in its midst; it ends with the code, leaves no process, and can be resumed."""
+    process = project.start(job)
+    project.wait_for_saves(process, 100)
+    interrupt(process, number)
+    assert process.wait() == code, project.said(job)
+    assert_nothing_left(process.pid)
+    assert len(project.writes()) < project.count
+    assert "resume" in project.said(job)
+
+
+def test_ctrl_c_amid_mask_encoding_leaves_every_mask_to_its_own_row(project: Rehearsal) -> None:
+    job = project.job()
+    interrupted(project, job, signal.SIGINT, 130)
+    # What was under way was finished, so nothing is in doubt and nothing is sent again.
+    assert project.labelferry(job, "resume").code == 0
+    project.check()
+    assert len(project.writes()) == project.count
+
+
+def test_sigterm_ends_a_job_with_143_and_it_can_be_resumed(project: Rehearsal) -> None:
+    job = project.job()
+    interrupted(project, job, signal.SIGTERM, 143)
+    assert project.finish(job) == 0
+    project.check()
+
+
+def test_a_second_ctrl_c_ends_a_job_at_once(tmp_path: Path) -> None:
+    with rehearsal(tmp_path, 300) as project:
+        job = project.job()
+        process = project.start(job)
+        project.wait_for_saves(process, 100)
+        # Whatever is sent from now on would take an hour; the first signal waits for it.
+        project.faults(latency=3600.0)
+        waits = psutil.Process(process.pid)
+        interrupt(process)
+        while "once more stops at once" not in project.said(job):
+            assert waits.is_running()
+            os.sched_yield()
+        interrupt(process)
+        assert process.wait() == 130, project.said(job)
+        assert_nothing_left(process.pid)
+        project.faults()
+        assert project.finish(job) == 0, project.said(job)
+        project.check()
+
+
+def test_a_worker_that_is_killed_costs_no_row(project: Rehearsal) -> None:
+    job = project.job()
+    process = project.start(job)
+    project.wait_for_saves(process, 100)
+    victims = workers_of(process)
+    assert victims
+    for victim in victims:
+        victim.kill()
+    assert process.wait() == 0, project.said(job)
+    assert_nothing_left(process.pid)
+    assert "lost and replaced" in project.said(job)
+    project.check()
+    assert len(project.writes()) == project.count
+
+
+def test_of_several_starts_of_one_job_exactly_one_runs(project: Rehearsal) -> None:
+    job = project.job()
+    processes = [project.start(job) for _ in range(4)]
+    assert sorted(process.wait() for process in processes) == [0, 75, 75, 75], project.said(job)
+    assert "already running" in project.said(job)
+    project.check()
+    assert len(project.writes()) == project.count
+    assert {write.labels for write in project.writes()} == {LABELS}
+    assert title_of(0) in project.rows()

@@ -1,0 +1,171 @@
+"""What the verbs do, as a user sees it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli.command import coco, command, environment, labelferry, sandbox
+
+SOURCE = "source: {platform: coco, annotations: instances.json}\n"
+JOB = SOURCE + "target: {platform: archive, path: out}\n"
+
+
+def test_without_arguments_the_help_is_shown(tmp_path: Path) -> None:
+    ended = labelferry(cwd=tmp_path)
+    assert ended.code == 0
+    assert "copy" in ended.out
+    assert labelferry("--version", cwd=tmp_path).out.startswith("labelferry ")
+
+
+def test_the_help_does_not_wait_for_the_network_or_the_database(tmp_path: Path) -> None:
+    code = "import sys; sys.argv = ['x', '--help']; from pipeline.cli import main; main()"
+    show = f"import atexit, sys; atexit.register(lambda: print(sorted(sys.modules))); {code}"
+    done = subprocess.run(
+        [sys.executable, "-c", show],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for heavy in ("'aiohttp'", "'sqlalchemy'", "'numpy'", "'pydantic'", "'structlog'"):
+        assert heavy not in done.stdout
+
+
+def test_a_run_prints_its_report_and_writes_it(tmp_path: Path) -> None:
+    coco(tmp_path / "instances.json")
+    (tmp_path / "job.yaml").write_text(JOB)
+    dry = labelferry("run", "job.yaml", "--dry-run", cwd=tmp_path)
+    assert dry.code == 0, dry.text
+    assert "3 would-save" in dry.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["instances.json", "job.yaml"]
+    ended = labelferry("run", "job.yaml", "--report", "report.json", cwd=tmp_path)
+    assert ended.code == 0, ended.text
+    assert "3 saved" in ended.out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["version"], report["outcome"], report["exit_code"]) == (1, "saved", 0)
+    assert (report["rows"]["saved"], report["labels"]["saved"], report["expected"]) == (3, 3, 3)
+    status = labelferry("status", cwd=tmp_path)
+    assert "saved" in status.out
+    assert "job: 3 saved" in status.out
+    again = labelferry("resume", cwd=tmp_path)
+    assert again.code == 2
+    assert "nothing to resume" in again.err
+
+
+def test_json_logs_are_one_object_a_line(tmp_path: Path) -> None:
+    coco(tmp_path / "instances.json")
+    ended = labelferry("copy", "coco:instances.json", "archive:out", "--json-logs", cwd=tmp_path)
+    assert ended.code == 0, ended.text
+    names = [json.loads(line)["event"] for line in ended.err.splitlines()]
+    assert names[-1] == "run ended"
+    assert "run started" in names
+
+
+def test_rejected_rows_are_listed_exported_and_tried_again(tmp_path: Path) -> None:
+    coco(tmp_path / "instances.json", 20)
+    with sandbox(tmp_path, "--seed", "instances.json", "--keys", "keys") as server:
+        server.control("faults", {"poison": ["7.jpg"]})
+        ended = labelferry("copy", "coco:instances.json", server.address, cwd=tmp_path, env=server.env)
+        assert ended.code == 3, ended.text
+        assert "19 saved, 1 rejected" in ended.out
+        listed = labelferry("rejects", "list", cwd=tmp_path).out.rstrip("\n").split("\t")
+        assert listed[1:3] == ["7.jpg", "save"]
+        exported = labelferry("rejects", "export", "rejected", cwd=tmp_path)
+        assert "1 rows in rejected" in exported.out
+        assert '"7.jpg"' in (tmp_path / "rejected" / "rows.jsonl").read_text()
+        still = labelferry("rejects", "retry", cwd=tmp_path, env=server.env)
+        assert still.code == 3, still.text
+        server.control("faults", {})
+        retried = labelferry("rejects", "retry", cwd=tmp_path, env=server.env)
+        assert retried.code == 0, retried.text
+        assert "20 saved" in labelferry("status", cwd=tmp_path).out
+        assert server.control("log")["rows"]["save"] == 20
+        none = labelferry("rejects", "retry", cwd=tmp_path, env=server.env)
+        assert none.code == 2
+
+
+def test_the_first_ctrl_c_drains_and_resume_finishes(tmp_path: Path) -> None:
+    coco(tmp_path / "instances.json", 1500)
+    with sandbox(tmp_path, "--seed", "instances.json", "--keys", "keys") as server:
+        (tmp_path / "job.yaml").write_text(
+            f"{SOURCE}{server.target}engine: {{bundle_rows: 5, requests_per_second: 60, concurrency: 2}}\n"
+        )
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            ended, err = interrupted(tmp_path, server.env, number)
+            assert ended == code, err
+            assert "Traceback" not in err
+            assert "labelferry resume" in err
+        saved = server.control("log")["rows"]["save"]
+        assert 0 < saved < 1500
+        finished = labelferry("resume", "job.yaml", cwd=tmp_path, env=server.env)
+        assert finished.code == 0, finished.text
+        assert server.control("log")["rows"] == {"create": 1500, "save": 1500}
+
+
+def interrupted(cwd: Path, env: object, number: signal.Signals) -> tuple[int, str]:
+    """Run the job, send a signal once a bundle was saved, and return the exit code and what was said."""
+    assert isinstance(env, dict)
+    process = subprocess.Popen(
+        command(["run", "job.yaml", "--json-logs"]),
+        cwd=cwd,
+        env=environment(env),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if '"bundle done"' in line:
+            process.send_signal(number)
+            break
+    said += process.stderr.readlines()
+    process.stderr.close()
+    return process.wait(), "".join(said)
+
+
+def test_a_sandbox_goes_on_with_its_state_after_a_kill(tmp_path: Path) -> None:
+    coco(tmp_path / "instances.json")
+    arguments = ["--seed", "instances.json", "--keys", "keys", "--option", "state=state.jsonl"]
+    with sandbox(tmp_path, *arguments) as server:
+        done = labelferry("copy", "coco:instances.json", server.address, cwd=tmp_path, env=server.env)
+        assert done.code == 0, done.text
+        shutil.copy(tmp_path / "state.jsonl", tmp_path / "as-killed.jsonl")
+    with (tmp_path / "as-killed.jsonl").open("a") as file:
+        file.write('{"data_hash": "half a li')
+    os.replace(tmp_path / "as-killed.jsonl", tmp_path / "state.jsonl")  # noqa: PTH105 - as a shell would
+    with sandbox(tmp_path, *arguments) as server:
+        again = labelferry(
+            "copy", "coco:instances.json", server.address, "--mode", "replace", cwd=tmp_path, env=server.env
+        )
+    assert again.code == 0, again.text
+    assert "3 unchanged" in again.out
+
+
+def test_the_demo_saves_all_rows_and_the_second_one_finds_them_unchanged(tmp_path: Path) -> None:
+    first = labelferry("demo", "--rows", "20", "--latency", "0", cwd=tmp_path)
+    assert first.code == 0, first.text
+    assert "20 saved" in first.out
+    second = labelferry("demo", "--rows", "20", "--latency", "0", cwd=tmp_path)
+    assert second.code == 0, second.text
+    assert "20 unchanged" in second.out
+    assert "saved " not in second.out.partition("rows  ")[2].partition("\n")[0]
+
+
+def test_doctor_checks_a_job_line_by_line(tmp_path: Path) -> None:
+    coco(tmp_path / "instances.json")
+    with sandbox(tmp_path, "--seed", "instances.json", "--keys", "keys") as server:
+        (tmp_path / "job.yaml").write_text(SOURCE + server.target)
+        well = labelferry("doctor", "job.yaml", cwd=tmp_path, env=server.env)
+        assert well.code == 0, well.text
+        assert all(line.startswith("ok ") for line in well.out.splitlines())
+        coco(tmp_path / "instances.json", name="unicorn")
+        ill = labelferry("doctor", "job.yaml", cwd=tmp_path, env=server.env)
+    assert ill.code == 2
+    assert "unicorn" in ill.out

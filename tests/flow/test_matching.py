@@ -1,0 +1,182 @@
+"""Every key finds its one place, or a reason that says what to do; nothing is left on the disk."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.rows import Place, Rejection, RowKey
+from pipeline.io.matching import Candidate, Matching
+from pipeline.ports import MatchRule
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def matching(tmp_path: Path) -> AsyncIterator[Matching]:
+    async with Matching(tmp_path / "scratch", MatchRule()) as found:
+        yield found
+
+
+def key(name: str, title: str, ordinal: int = 0) -> RowKey:
+    return RowKey(name, ordinal, title, labels=3)
+
+
+async def reasons(matching: Matching) -> dict[str, str]:
+    return {problem.key.key: problem.reason async for problem in matching.problems()}
+
+
+def ids(found: Sequence[Place | Rejection]) -> list[str | None]:
+    return [place.id if isinstance(place, Place) else None for place in found]
+
+
+async def test_each_key_finds_its_place_with_its_details_in_the_order_asked_for(matching: Matching) -> None:
+    await matching.add_places([Candidate(f"id {n}", f"{n}.jpg", details=b"%d\0" % n) for n in range(2500)])
+    keys = [key(f"key {n}", f"{n}.jpg", n) for n in range(2499, -1, -1)]
+    await matching.add_keys(keys)
+    assert await matching.of(keys) == [Place(f"id {n}", f"{n}.jpg", b"%d\0" % n) for n in range(2499, -1, -1)]
+    assert await reasons(matching) == {}
+
+
+async def test_what_is_missing_ambiguous_or_twice_used_is_told_before_the_first_write(
+    matching: Matching,
+) -> None:
+    await matching.add_places([Candidate("A", "a.jpg"), Candidate("B1", "b.jpg"), Candidate("C", "c.jpg")])
+    await matching.add_places([Candidate("B2", "b.jpg"), Candidate("D", "d.jpg")])
+    titles = {"ka": "a.jpg", "kb": "b.jpg", "kc1": "c.jpg", "kx": "x.jpg", "kc2": "c.jpg", "ke": ""}
+    keys = [key(name, title, n) for n, (name, title) in enumerate(titles.items())]
+    await matching.add_keys(keys[:4])
+    await matching.add_keys(keys[4:])
+    found = [problem async for problem in matching.problems()]
+    assert [(problem.key.key, problem.key.ordinal, problem.key.labels) for problem in found] == [
+        ("kb", 1, 3), ("kc1", 2, 3), ("kx", 3, 3), ("kc2", 4, 3), ("ke", 5, 3)
+    ]  # fmt: skip
+    told = {problem.key.key: problem.reason for problem in found}
+    assert told["kb"].startswith(
+        "row 'kb': the target has several rows with the title 'b.jpg': ids 'B1', 'B2'; "
+    )
+    assert told["kx"].startswith("row 'kx': the target has no row with the title 'x.jpg'; ")
+    assert told["ke"].startswith("row 'ke': it has no title, and rows are matched by title; ")
+    assert "as has 'kc2', and both would go to the one target row 'C'" in told["kc1"]
+    assert "as has 'kc1', and both would go to the one target row 'C'" in told["kc2"]
+    places = await matching.of(keys)
+    assert ids(places) == ["A", None, None, None, None, None]
+    assert {place.key.key: place.reason for place in places if isinstance(place, Rejection)} == told
+
+
+async def test_a_place_that_is_listed_twice_is_one_place(matching: Matching) -> None:
+    await matching.add_places([Candidate("A", "a.jpg", details="1"), Candidate("A", "a.jpg", details="1")])
+    await matching.add_keys([key("k", "a.jpg")])
+    assert await reasons(matching) == {}
+    assert ids(await matching.of([key("k", "a.jpg")])) == ["A"]
+
+
+async def test_of_a_source_that_is_read_once_the_first_key_has_the_place(matching: Matching) -> None:
+    await matching.add_places([Candidate("A", "a.jpg"), Candidate("B", "b.jpg")])
+    first, second = key("k1", "a.jpg"), key("k2", "a.jpg")
+    assert ids(await matching.of([first])) == ["A"]
+    found = await matching.of([second, key("k3", "b.jpg"), first])
+    assert ids(found) == [None, "B", "A"]
+    assert isinstance(found[0], Rejection)
+    assert "as has 'k1'" in found[0].reason
+    assert await reasons(matching) == {}
+
+
+async def test_places_and_keys_can_be_added_after_the_first_question(matching: Matching) -> None:
+    await matching.add_places([Candidate("A", "a.jpg")])
+    assert ids(await matching.of([key("k", "b.jpg")])) == [None]
+    await matching.add_places([Candidate("B", "b.jpg")])
+    assert ids(await matching.of([key("k", "b.jpg")])) == ["B"]
+
+
+@pytest.mark.parametrize(
+    ("by", "place", "row"),
+    [
+        ("path", Candidate("A", "x", path="f/a.jpg"), RowKey("k", 0, "y", path="f/a.jpg")),
+        ("external_id", Candidate("A", external_id="7"), RowKey("k", 0, external_id="7")),
+        ("camera", Candidate("A", metadata={"camera": "left"}), RowKey("k", 0, metadata={"camera": "left"})),
+        ("number", Candidate("A", metadata={"number": 7}), RowKey("k", 0, metadata={"number": "7"})),
+        ("at", Candidate("A", metadata={"at": [1, 2]}), RowKey("k", 0, metadata={"at": [1, 2]})),
+    ],
+)
+async def test_rows_match_by_what_the_job_names(
+    tmp_path: Path, by: str, place: Candidate, row: RowKey
+) -> None:
+    async with Matching(tmp_path, MatchRule(by)) as matching:
+        await matching.add_places([Candidate("Z", "k"), place])
+        await matching.add_keys([row, RowKey("other", 1, "k")])
+        assert ids(await matching.of([row])) == ["A"]
+        assert list(await reasons(matching)) == ["other"]
+        assert f"it has no {by}" in (await reasons(matching))["other"]
+
+
+@given(
+    listing=st.lists(st.tuples(st.sampled_from("ABCDE"), st.sampled_from("uvwxyz")), max_size=12),
+    wanted=st.lists(st.sampled_from("uvwxyz"), max_size=8),
+)
+def test_places_and_problems_agree_with_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, listing: list[tuple[str, str]], wanted: list[str]
+) -> None:
+    import anyio  # noqa: PLC0415 - hypothesis cannot run an async test itself
+
+    async def check() -> None:
+        keys = [key(f"k{n}", title, n) for n, title in enumerate(wanted)]
+        async with Matching(tmp_path_factory.getbasetemp(), MatchRule()) as matching:
+            await matching.add_places([Candidate(id_, title) for id_, title in listing])
+            await matching.add_keys(keys)
+            problems = set(await reasons(matching))
+            found = ids(await matching.of(keys))
+        for row, id_ in zip(keys, found, strict=True):
+            places = {place for place, title in listing if title == row.title}
+            good = len(places) == 1 and wanted.count(row.title) == 1
+            assert id_ == (next(iter(places)) if good else None)
+            assert (row.key in problems) is not good
+
+    anyio.run(check)
+
+
+async def test_nothing_is_left_on_the_disk(tmp_path: Path) -> None:
+    async with Matching(tmp_path, MatchRule()) as matching:
+        await matching.add_places([Candidate(str(n), str(n), details=b"x" * 1000) for n in range(1000)])
+        assert not (tmp_path / "matching.db").exists()
+    assert not (tmp_path / "matching.db").exists()
+
+
+MILLION = """
+import resource, sys, anyio
+from pathlib import Path
+from pipeline.core.rows import RowKey
+from pipeline.io.matching import Candidate, Matching
+from pipeline.ports import MatchRule
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+async def main():
+    async with Matching(Path(sys.argv[1]), MatchRule()) as matching:
+        for step in range(1, 5):
+            for first in range((step - 1) * 50_000, step * 50_000, 1000):
+                numbers = range(first, first + 1000)
+                places = [Candidate(f"id {n:032}", f"title {n:032}", details=b"x" * 64) for n in numbers]
+                await matching.add_places(places)
+                await matching.add_keys([RowKey(f"key {n:032}", n, f"title {n:032}") for n in numbers])
+            if step == 1:
+                start = peak()
+        async for problem in matching.problems():
+            raise AssertionError(problem)
+        await matching.of([RowKey(f"key {n:032}", n, f"title {n:032}") for n in range(777, 200_000, 1000)])
+        print(peak() - start)
+
+anyio.run(main)
+"""
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", MILLION, str(tmp_path)]
+    grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # 200,000 keys and places are 70 MB in this file, and more as Python's own objects.
+    assert int(grown) < 24
