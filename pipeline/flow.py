@@ -7,6 +7,7 @@ back-pressure reaches the source by itself; closing the source drains the line i
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import anyio
@@ -29,7 +30,7 @@ from pipeline.events import RowsOpened
 from pipeline.io.dividing import divided
 from pipeline.io.editing import Editor
 from pipeline.io.record import Record
-from pipeline.io.streams import batches, chunks, in_order
+from pipeline.io.streams import batches, chunks, in_order, pour
 from pipeline.ports import Encoder, Places, Plan, Source, Target
 
 CHUNK = 64
@@ -73,14 +74,14 @@ async def move(line: Line, places: Places) -> None:
 
 async def read(line: Line, to_open: Send[LabelTask]) -> None:
     """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
-    async with to_open:
-        async for task in line.source.tasks(line.record.wanted):
+    async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks:
+        async for task in tasks:
             if line.stop.is_set():
                 return
             if isinstance(task, Rejection):
                 await line.record.rejected([task])
             else:
-                await to_open.send(task)
+                await pour([task], to_open)
 
 
 async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_edit: Send[OpenRow]) -> None:
@@ -95,8 +96,7 @@ async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_ed
 
     async def give(opened: list[OpenRow | Rejection]) -> None:
         line.record.tell(RowsOpened(len(opened)))
-        for row in await line.record.decided(opened, line.plan.mode):
-            await to_edit.send(row)
+        await pour(await line.record.decided(opened, line.plan.mode), to_edit)
 
     async with tasks, to_edit:
         await in_order(batches(tasks, line.opening, lambda task: task.size), work, give, line.at_once)
@@ -122,9 +122,7 @@ async def apply(line: Line, rows: Receive[OpenRow], to_pack: Send[EditedRow]) ->
             with line.record.timed("apply"):
                 edited = await line.editor.edit(chunk)
             await line.record.rejected([row for row in edited if isinstance(row, Rejection)])
-            for row in edited:
-                if isinstance(row, EditedRow):
-                    await to_pack.send(row)
+            await pour([row for row in edited if isinstance(row, EditedRow)], to_pack)
 
 
 async def pack(line: Line, rows: Receive[EditedRow], to_bundle: Send[PackedRow]) -> None:
@@ -137,8 +135,7 @@ async def pack(line: Line, rows: Receive[EditedRow], to_bundle: Send[PackedRow])
             return [packed(line, row, result) for row, result in zip(chunk, encoded, strict=True)]
 
     async def give(results: list[PackedRow | Rejection]) -> None:
-        for row in await line.record.judged(results):
-            await to_bundle.send(row)
+        await pour(await line.record.judged(results), to_bundle)
 
     async with rows, to_bundle:
         await in_order(chunks(rows, CHUNK), work, give, line.at_once)

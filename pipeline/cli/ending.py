@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec
 from pipeline.errors import Exit, FatalError, LabelferryError
 
 if TYPE_CHECKING:
-    from pipeline.io.telemetry import Redactor
+    from pipeline.io.redaction import Redactor
 
 P = ParamSpec("P")
 
@@ -30,7 +30,7 @@ def crash_beside(folder: Path) -> None:
 @cache
 def redactor() -> "Redactor":
     """Return the redactor of this process; it knows the secrets of the environment."""
-    from pipeline.io.telemetry import Redactor
+    from pipeline.io.redaction import Redactor
 
     return Redactor(dict(os.environ))
 

@@ -13,7 +13,7 @@ from pipeline.cli.origin import Origin, keep
 from pipeline.cli.showing import shown
 from pipeline.cli.summary import check_report_file, rejects_hint, summary, write_report
 from pipeline.errors import Exit, FatalError, LabelferryError
-from pipeline.events import Event, RunStarted
+from pipeline.events import Event, Phase
 from pipeline.io.shutdown import Shutdown
 from pipeline.job import Address, Job
 from pipeline.report import Report
@@ -54,8 +54,9 @@ async def moved(job: Job, flags: Flags) -> Report:
     report, failure, began = Report(), None, perf_counter()
 
     def keep_origin(event: Event) -> None:
-        if isinstance(event, RunStarted) and flags.origin is not None and not flags.dry_run:
-            keep(flags.origin, job.journal_path, event.run)
+        # The first phase begins when the journal holds the run.
+        if isinstance(event, Phase) and flags.origin is not None and not flags.dry_run:
+            keep(flags.origin, job.journal_path, job.name)
 
     with shown(sys.stderr, as_json=flags.json_logs) as (tell, write):
         async with Shutdown(lambda: write(STOPPING)) as shutdown:

@@ -1,4 +1,4 @@
-"""Where a run came from, kept beside its journal, so that `resume` needs no argument.
+"""Where a job came from, kept beside its journal, so that `resume` needs no argument.
 
 The file holds the path of the job file, or the addresses and options of a `copy`, and the working folder.
 Secrets of an address are left out; the environment has to give them again.
@@ -6,6 +6,7 @@ Secrets of an address are left out; the environment has to give them again.
 
 import os
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,7 +18,6 @@ from pipeline.job import Job, from_addresses
 from pipeline.job.explanation import is_secret
 
 FOLDER = ".labelferry"
-FILE = "origin.json"
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,25 +50,29 @@ def of_copy(source: str, target: str, parts: Mapping[str, Any]) -> Origin:
     return Origin(str(Path.cwd()), None, _without_secrets(source), _without_secrets(target), dict(parts))
 
 
-def keep(origin: Origin, journal: Path, run: str) -> None:
-    """Write the origin of a run beside its journal, for its owner to read."""
-    folder = journal.parent / FOLDER / run
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = folder / f".{FILE}"
+def keep(origin: Origin, journal: Path, job: str) -> None:
+    """Write where a job came from beside its journal, for its owner to read."""
+    path = _path(journal, job)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_suffix(".new")
     with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(msgspec.json.encode(origin))
-    written.replace(folder / FILE)
+    written.replace(path)
 
 
-def recall(journal: Path, run: str) -> Origin:
-    """Return the origin of a run. Raises UsageError when nothing is kept of it."""
-    path = journal.parent / FOLDER / run / FILE
+def recall(journal: Path, job: str) -> Origin:
+    """Return where a job came from. Raises UsageError when that is not known."""
+    path = _path(journal, job)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Origin)
     except FileNotFoundError:
-        raise UsageError(f"it is not known which job run {run} belongs to; name its job file") from None
+        raise UsageError(f"where job {job!r} came from is not kept; name its job file") from None
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}); name the job file instead") from error
+
+
+def _path(journal: Path, job: str) -> Path:
+    return journal.parent / FOLDER / f"job-{blake2b(job.encode(), digest_size=8).hexdigest()}.json"
 
 
 def _without_secrets(address: str) -> str:

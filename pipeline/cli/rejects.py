@@ -114,7 +114,7 @@ async def _cleared(journal: str, run: str | None, rows: list[str] | None) -> "Or
 
     async with open_journal(journal, must_exist=True) as book:
         record = await found(book, run)
-        origin = recall(journal_path(journal), record.id)
+        origin = recall(journal_path(journal), record.job)
         origin.job()
         cleared = await book.clear_rejects(record.id, rows)
     if not cleared:

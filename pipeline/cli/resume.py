@@ -57,4 +57,4 @@ async def _origin(journal: str, run: str | None) -> "Origin":
         raise UsageError(
             f"run {record.id} of {record.job!r} has ended ({record.outcome}); there is nothing to resume"
         )
-    return recall(journal_path(journal), record.id)
+    return recall(journal_path(journal), record.job)

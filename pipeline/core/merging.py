@@ -1,4 +1,4 @@
-"""What an incoming row takes over from the row that was opened for it in the target."""
+"""What an incoming row and the row that was opened for it in the target have to do with each other."""
 
 from dataclasses import replace
 
@@ -44,6 +44,22 @@ def _sized(row: LabelRow, mine: Media, theirs: Media, frame: int) -> Media:
         )
         raise RowError(message)
     return mine
+
+
+def appended(existing: LabelRow, row: LabelRow) -> LabelRow:
+    """Return what is there, and the labels, groups and relations of `row` whose id is not there."""
+    objects = {item.id for item in existing.objects}
+    marks = {item.id for item in existing.classifications}
+    groups = {item.id for item in existing.groups}
+    return replace(
+        existing,
+        objects=existing.objects + tuple(item for item in row.objects if item.id not in objects),
+        classifications=existing.classifications
+        + tuple(item for item in row.classifications if item.id not in marks),
+        groups=existing.groups + tuple(item for item in row.groups if item.id not in groups),
+        relations=existing.relations
+        + tuple(item for item in row.relations if item not in existing.relations),
+    )
 
 
 def decide(mode: Mode | None, existing: LabelRow | None) -> Decision:

@@ -1,6 +1,16 @@
 """Rows that a Python program hands over, and a target's own rows, as sources."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from anyio import lowlevel
@@ -32,25 +42,20 @@ class GivenRows:
 
     async def tasks(
         self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncIterator[LabelTask | Rejection]:
+    ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give each row that is not settled."""
         ordinal = 0
-        async for row in _each(self._rows):
-            if not isinstance(row, LabelRow):
-                message = f"row {ordinal} of the source is a {type(row).__name__}, expected a LabelRow"
-                raise UsageError(message)
-            key = RowKey(
-                row.key,
-                ordinal,
-                row.title or row.key,
-                metadata=row.metadata,
-                external_id=row.key,
-                path=row.media[0].path if row.media else None,
-                labels=row.label_count,
-            )
-            ordinal += 1
-            if await wanted([key]):
-                yield LabelTask(key, row, size_of(row))
+        seen: set[int] = set()
+        async for rows in _together(self._rows):
+            keys = [_key(row, number) for number, row in enumerate(rows, ordinal)]
+            ordinal += len(rows)
+            left = await wanted(keys)
+            for key, row in zip(keys, rows, strict=True):
+                if hash(key.key) in seen:
+                    yield _again(key, row)
+                elif key.key in left:
+                    yield LabelTask(key, row, size_of(row))
+                seen.add(hash(key.key))
 
 
 class OwnRows:
@@ -71,7 +76,7 @@ class OwnRows:
 
     async def tasks(
         self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncIterator[LabelTask | Rejection]:
+    ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the keys of the rows that are not settled; opening them brings the rows."""
         waiting: list[RowKey] = []
         async for key in self._source.keys():
@@ -89,6 +94,8 @@ class OwnRows:
 
 
 KEYS_AT_ONCE = 500
+ROWS_AT_ONCE = 32
+"""Rows of a plain iterable that are taken at once: the journal is asked about all of them together."""
 
 
 def size_of(row: LabelRow) -> int:
@@ -101,11 +108,34 @@ def size_of(row: LabelRow) -> int:
     return size
 
 
-async def _each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+def _key(row: object, ordinal: int) -> RowKey:
+    if not isinstance(row, LabelRow):
+        message = f"row {ordinal} of the source is a {type(row).__name__}, expected a LabelRow"
+        raise UsageError(message)
+    return RowKey(
+        row.key,
+        ordinal,
+        row.title or row.key,
+        metadata=row.metadata,
+        external_id=row.key,
+        path=row.media[0].path if row.media else None,
+        labels=row.label_count,
+    )
+
+
+def _again(key: RowKey, row: LabelRow) -> Rejection:
+    """Reject a second row of one key, under a key of its own, so that the first keeps its record."""
+    reason = f"row {key.key!r}: its key was used by an earlier row of the source; keys must be unique"
+    return Rejection(replace(key, key=f"{key.key} (row {key.ordinal})"), "read", reason, row)
+
+
+async def _together(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[list[Any]]:
+    """Give some rows of a plain iterable at once; of an async one each alone, as the next may take long."""
     if isinstance(rows, AsyncIterable):
         async for row in rows:
-            yield row
-    else:
-        for row in rows:
-            yield row
-            await lowlevel.checkpoint_if_cancelled()
+            yield [row]
+        return
+    left = iter(rows)
+    while some := list(islice(left, ROWS_AT_ONCE)):
+        yield some
+        await lowlevel.checkpoint()

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -17,7 +18,7 @@ from pipeline.ports import MatchRule
 Result = TypeVar("Result")
 
 AT_ONCE = 1000
-"""Problems that are read from the file in one step."""
+"""Keys of one question, and problems of one answer."""
 NAMED = 3
 """Target ids or source rows that a message names at most."""
 
@@ -40,6 +41,15 @@ _PROBLEMS = """
         (SELECT count(DISTINCT id) FROM place WHERE place.value = source.value) AS places,
         (SELECT count(DISTINCT key) FROM source AS other WHERE other.value = source.value) AS uses
     FROM source WHERE n > ? AND (places <> 1 OR uses <> 1) ORDER BY n LIMIT ?
+"""
+_PLACES = """
+    SELECT asked.column1, place.id, place.title, place.details FROM (VALUES {asked}) AS asked
+    JOIN place ON place.rowid = (SELECT min(rowid) FROM place WHERE value = asked.column2)
+    WHERE NOT EXISTS (SELECT 1 FROM place AS other WHERE other.value = asked.column2 AND other.id <> place.id)
+    AND NOT EXISTS (
+        SELECT 1 FROM {users} AS other WHERE other.value = asked.column2 AND other.key <> asked.column3
+    )
+    ORDER BY asked.column1
 """
 
 
@@ -147,22 +157,29 @@ class Matching:
         self._index()
         self._file.execute("BEGIN")
         try:
-            return [self._place(key) for key in keys]
+            found: list[Place | Rejection] = []
+            for start in range(0, len(keys), AT_ONCE):
+                found += self._some_places(keys[start : start + AT_ONCE])
+            return found
         finally:
             self._file.execute("COMMIT")
 
-    def _place(self, key: RowKey) -> Place | Rejection:
-        value = _value(self._rule, key)
-        if value is None:
-            return self._problem(key, None)
-        found = self._file.execute(
-            "SELECT id, title, details FROM place WHERE value = ? GROUP BY id LIMIT 2", (value,)
-        ).fetchall()
-        if len(found) != 1 or self._other_users(key, value):
-            return self._problem(key, value)
+    def _some_places(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
+        values = [_value(self._rule, key) for key in keys]
+        asked = chain.from_iterable((n, value, keys[n].key) for n, value in enumerate(values))
+        query = _PLACES.format(
+            asked=", ".join(["(?, ?, ?)"] * len(keys)), users="source" if self._keyed else "used"
+        )
+        places = {n: Place(*place) for n, *place in self._file.execute(query, tuple(asked))}
         if not self._keyed:
-            self._file.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (value, key.key))
-        return Place(*found[0])
+            takers: dict[str | None, str] = {}
+            places = {
+                n: place
+                for n, place in places.items()
+                if takers.setdefault(values[n], keys[n].key) == keys[n].key
+            }
+            self._file.executemany("INSERT OR IGNORE INTO used VALUES (?, ?)", takers.items())
+        return [places.get(n) or self._problem(key, values[n]) for n, key in enumerate(keys)]
 
     def _other_users(self, key: RowKey, value: str) -> list[str]:
         table = "source" if self._keyed else "used"

@@ -32,6 +32,8 @@ class Record:
     allowed: frozenset[str] = frozenset()
     max_rejects: int | None = None
     dry_run: bool = False
+    redact: Callable[[str], str] = str
+    """Takes secrets out of a reason: it may quote a server's answer or a user's function."""
     rejects: int = 0
     """Rows rejected so far, in this process."""
 
@@ -91,6 +93,7 @@ class Record:
         """Reject rows; each is kept whole. Raises Stopped when the job allows no more."""
         if not rows:
             return
+        rows = [replace(row, reason=self.redact(row.reason)) for row in rows]
         with self.timed("journal"):
             await self.journal.reject([(row, self._kept(row)) for row in rows])
         for row in rows:

@@ -1,10 +1,10 @@
 """Small pieces between the stages: batches with a linger, chunks of what is there, work kept in order."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from pipeline.core.batching import Batcher, BatchRule
 
@@ -49,6 +49,15 @@ async def chunks(rows: MemoryObjectReceiveStream[Item], at_most: int) -> AsyncIt
             except (anyio.WouldBlock, anyio.EndOfStream):
                 break
         yield chunk
+
+
+async def pour(items: Iterable[Item], into: MemoryObjectSendStream[Item]) -> None:
+    """Send the items, and give way to others only where the stream is full."""
+    for item in items:
+        try:
+            into.send_nowait(item)
+        except anyio.WouldBlock:
+            await into.send(item)
 
 
 async def in_order(

@@ -13,7 +13,7 @@ from multiprocessing.shared_memory import SharedMemory
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, lowlevel, to_thread
 
 from pipeline.core.encoding import masks_of, seconds_of_mask, seconds_of_row, with_masks
 from pipeline.core.labels import LabelRow
@@ -24,6 +24,9 @@ from pipeline.io import worker
 
 CHUNK_SECONDS = 0.010
 """Predicted work of one chunk; below it the parent's own cost per task would show."""
+HERE_SECONDS = 2 * CHUNK_SECONDS
+"""Predicted work up to which a chunk of a small job is done at once. In a thread beside the event loop it would
+take several times as long: both wait for the interpreter's lock at every call into numpy."""
 SMALL_JOB_SECONDS = 1.0
 """Predicted work up to which no process is started."""
 SHARED_FROM = 1 << 20
@@ -40,6 +43,8 @@ class Chunk(Generic[Item, Result]):
     work: Callable[[Sequence[Any]], list[Result | RowError]]
     cross: Callable[[Item, list[SharedMemory]], Any]
     items: tuple[Item, ...]
+    seconds: float
+    """Predicted."""
 
     def halves(self) -> tuple["Chunk[Item, Result]", "Chunk[Item, Result]"]:
         """Return the chunk in two parts."""
@@ -110,7 +115,7 @@ class Workers:
         items: Sequence[Item],
         costs: Sequence[float],
     ) -> list[Result | RowError]:
-        chunks = [Chunk(work, cross, tuple(part)) for part in _parts(items, costs)]
+        chunks = [Chunk(work, cross, tuple(part), seconds) for part, seconds in _parts(items, costs)]
         self._predicted += sum(costs)
         results: list[list[Result | RowError]] = [[] for _ in chunks]
 
@@ -124,6 +129,9 @@ class Workers:
 
     async def _run(self, chunk: Chunk[Item, Result]) -> list[Result | RowError]:
         if not self._worth_it():
+            if chunk.seconds <= HERE_SECONDS:
+                await lowlevel.checkpoint()
+                return chunk.work(chunk.items)
             return await to_thread.run_sync(chunk.work, chunk.items, limiter=self._inline)
         pool = await self._running()
         try:
@@ -222,12 +230,12 @@ def _parcel(mask: Mask | Raster, blocks: list[SharedMemory]) -> worker.Parcel:
     return worker.SharedBits(mask.height, mask.width, block.name, len(bits))
 
 
-def _parts(items: Sequence[Item], costs: Sequence[float]) -> Iterator[Sequence[Item]]:
+def _parts(items: Sequence[Item], costs: Sequence[float]) -> Iterator[tuple[Sequence[Item], float]]:
     start, predicted = 0, 0.0
     for index, cost in enumerate(costs):
         predicted += cost
         if predicted >= CHUNK_SECONDS:
-            yield items[start : index + 1]
+            yield items[start : index + 1], predicted
             start, predicted = index + 1, 0.0
     if start < len(items):
-        yield items[start:]
+        yield items[start:], predicted

@@ -1,6 +1,14 @@
 """The seams: what a platform implements, and what it is given."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,7 +162,7 @@ class Source(Protocol):
         """Give the key of every row, in source order, as cheaply as possible."""
         ...
 
-    def tasks(self, wanted: Callable[[Sequence[RowKey]], Any]) -> AsyncIterator[LabelTask | Rejection]:
+    def tasks(self, wanted: Callable[[Sequence[RowKey]], Any]) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the rows in source order, lazily.
 
         `wanted` is an async function from some row keys to the set of those (by `key`) still to do, so that

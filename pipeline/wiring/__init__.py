@@ -22,8 +22,9 @@ from pipeline.io.editing import Editor
 from pipeline.io.journal import open_journal
 from pipeline.io.lock import job_lock
 from pipeline.io.record import Record
+from pipeline.io.redaction import Redactor
 from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
-from pipeline.job import Job
+from pipeline.job import Address, Job
 from pipeline.platforms.archive.convert import write_row
 from pipeline.ports import Encoder, Journal, Plan, RunRecord, Tools
 from pipeline.report import Report
@@ -170,7 +171,9 @@ def _line(
         codec=ends.features.mask_codec or "",
         encoder=encoder,
         editor=Editor(job.operations, encoder),
-        record=Record(journal, emit, write_row, allowed, options.max_rejects, options.dry_run),
+        record=Record(
+            journal, emit, write_row, allowed, options.max_rejects, options.dry_run, _redactor(job).text
+        ),
         plan=plan,
         opening=BatchRule(min(engine.bundle_rows, limits.open_rows), OPEN_BYTES, engine.linger),
         saving=BatchRule(
@@ -181,6 +184,13 @@ def _line(
         at_once=engine.concurrency or limits.concurrency_ceiling,
         stop=options.stop or anyio.Event(),
     )
+
+
+def _redactor(job: Job) -> Redactor:
+    redactor = Redactor(os.environ)
+    for side in (job.source, job.target):
+        redactor.learn(side.settings if isinstance(side, Address) else side)
+    return redactor
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -1,6 +1,7 @@
 """Clients in processes of their own, spoken to in lines of JSON; and what a stand-in can be asked."""
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -26,6 +27,7 @@ class Client:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            env=_environment(),
         )
         self._answer()
         self.startup = time.perf_counter() - began
@@ -55,6 +57,11 @@ class Client:
             raise SystemExit(f"the client ended with status {self._process.wait()}")
         found: dict[str, Any] = json.loads(line)
         return found
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a client; Python may keep what it compiled, as it does for users."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 class Memory:

@@ -89,26 +89,33 @@ def test_rejected_rows_are_listed_exported_and_tried_again(tmp_path: Path) -> No
         assert none.code == 2
 
 
-def test_the_first_ctrl_c_drains_and_resume_finishes(tmp_path: Path) -> None:
+def test_ctrl_c_drains_or_ends_at_once_and_resume_finishes(tmp_path: Path) -> None:
     coco(tmp_path / "instances.json", 1500)
     with sandbox(tmp_path, "--seed", "instances.json", "--keys", "keys") as server:
         (tmp_path / "job.yaml").write_text(
             f"{SOURCE}{server.target}engine: {{bundle_rows: 5, requests_per_second: 60, concurrency: 2}}\n"
         )
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-            ended, err = interrupted(tmp_path, server.env, number)
+        for number, code, times in (
+            (signal.SIGINT, 130, 1),
+            (signal.SIGTERM, 143, 1),
+            (signal.SIGINT, 130, 2),
+        ):
+            ended, err = interrupted(tmp_path, server.env, number, times)
             assert ended == code, err
             assert "Traceback" not in err
             assert "labelferry resume" in err
         saved = server.control("log")["rows"]["save"]
         assert 0 < saved < 1500
-        finished = labelferry("resume", "job.yaml", cwd=tmp_path, env=server.env)
+        finished = labelferry("resume", cwd=tmp_path, env=server.env)
         assert finished.code == 0, finished.text
-        assert server.control("log")["rows"] == {"create": 1500, "save": 1500}
+        assert "1,500 saved" in labelferry("status", cwd=tmp_path).out
+        rows = server.control("rows")
+        assert len(rows) == 1500
+        assert all(len(row["label_row"]["object_answers"]) == 1 for row in rows)
 
 
-def interrupted(cwd: Path, env: object, number: signal.Signals) -> tuple[int, str]:
-    """Run the job, send a signal once a bundle was saved, and return the exit code and what was said."""
+def interrupted(cwd: Path, env: object, number: signal.Signals, times: int) -> tuple[int, str]:
+    """Run the job, send a signal so often from the first saved bundle on; return the code and what was said."""
     assert isinstance(env, dict)
     process = subprocess.Popen(
         command(["run", "job.yaml", "--json-logs"]),
@@ -122,9 +129,11 @@ def interrupted(cwd: Path, env: object, number: signal.Signals) -> tuple[int, st
     said = []
     for line in process.stderr:
         said.append(line)
-        if '"bundle done"' in line:
+        if '"bundle done"' in line or '"stopping:' in line:
             process.send_signal(number)
-            break
+            times -= 1
+            if not times:
+                break
     said += process.stderr.readlines()
     process.stderr.close()
     return process.wait(), "".join(said)

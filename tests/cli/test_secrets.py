@@ -25,7 +25,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - the name that the class looks for
 
     def log_message(self, format: str, *_args: object) -> None:  # noqa: A002 - the name that the class gives it
         """Say nothing."""
@@ -65,7 +65,7 @@ def test_a_key_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
     assert_clean(tmp_path, ended.text)
 
 
-def test_a_server_that_repeats_a_token_does_not_bring_it_onto_the_screen_or_into_a_file(
+def test_a_server_that_repeats_a_token_does_not_bring_it_to_a_screen_or_a_file(
     tmp_path: Path,
 ) -> None:
     coco(tmp_path / "instances.json")

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from pipeline.events import BundleDone, RequestDone, RowRejected
-from pipeline.io.telemetry import HIDDEN, EventLog, Redactor, forward_logging, open_log
+from pipeline.io.redaction import HIDDEN, Redactor
+from pipeline.io.telemetry import EventLog, forward_logging, open_log
 
 CANARY = "canary-7f3a9c1e"
 

@@ -136,7 +136,7 @@ def sent(packed: PackedRow) -> dict[str, Any]:
 
 
 def in_order_of(row: LabelRow, back: LabelRow, data: Mapping[str, Any]) -> LabelRow:
-    """A row read back, its objects in the order of the row that was packed (Encord's order is that of frames)."""
+    """A row read back, its objects in the order of the row that was packed."""
     place = Place(data["data_hash"])
     hashes = assign(EditedRow(RowKey(row.key, 0), place, row), data["data_hash"]).objects
     order = {name: at for at, name in enumerate(hashes[item.id] for item in row.objects)}

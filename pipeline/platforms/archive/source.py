@@ -1,6 +1,6 @@
 """Reads an archive: streamed, in order, with flat memory."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -117,7 +117,7 @@ class ArchiveSource:
 
     async def tasks(
         self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncIterator[LabelTask | Rejection]:
+    ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen rows that are still to do; a line that cannot be read comes as a Rejection."""
         read_header(self._folder)
         waiting: list[Line] = []

@@ -9,7 +9,7 @@ import msgspec
 from anyio import to_thread
 
 from pipeline.core.geometry import Shape
-from pipeline.core.labels import LabelRow
+from pipeline.core.merging import appended
 from pipeline.core.ontology import ClassDef, Ontology
 from pipeline.core.rows import (
     Bundle,
@@ -99,7 +99,7 @@ class ArchiveTarget:
         """Write the row as one line. Raises RowError."""
         whole = row.row if row.row.key == row.place.id else replace(row.row, key=row.place.id)
         if row.append and row.existing is not None:
-            whole = merged(row.existing, whole)
+            whole = appended(row.existing, whole)
         line = write_row(whole)
         return PackedRow(
             row.key,
@@ -156,22 +156,6 @@ def _lines(rows: Iterable[bytes], pairs: dict[tuple[str, Shape], None]) -> Itera
         key, _ = read_key(row, 0)
         pairs.update(dict.fromkeys(sorted(key.pairs or ())))
         yield row + b"\n"
-
-
-def merged(existing: LabelRow, row: LabelRow) -> LabelRow:
-    """Return what is there, and the labels, groups and relations of `row` whose id is not there."""
-    objects = {item.id for item in existing.objects}
-    marks = {item.id for item in existing.classifications}
-    groups = {item.id for item in existing.groups}
-    return replace(
-        existing,
-        objects=existing.objects + tuple(item for item in row.objects if item.id not in objects),
-        classifications=existing.classifications
-        + tuple(item for item in row.classifications if item.id not in marks),
-        groups=existing.groups + tuple(item for item in row.groups if item.id not in groups),
-        relations=existing.relations
-        + tuple(item for item in row.relations if item not in existing.relations),
-    )
 
 
 def joined_ontology(

@@ -1,6 +1,6 @@
 """Reads COCO files: image by image, with the annotations of each."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -52,7 +52,7 @@ class CocoSource:
 
     async def tasks(
         self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncIterator[LabelTask | Rejection]:
+    ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen images that are still to do; one that cannot be read comes as a Rejection."""
         index = await self._indexed()
         async for batch in self._batches():

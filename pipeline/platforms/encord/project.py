@@ -47,11 +47,11 @@ class Project:
         row = read_row(
             data, ontology, frame_count=listed.number_of_frames, group_attribute=self.group_attribute
         )
-        return replace(
-            row,
-            priority=listed.priority if row.priority is None else row.priority,
-            metadata=listed.client_metadata or row.metadata,
-        )
+        priority = listed.priority if row.priority is None else row.priority
+        metadata = listed.client_metadata or row.metadata
+        if priority == row.priority and metadata is row.metadata:
+            return row
+        return replace(row, priority=priority, metadata=metadata)
 
     async def load(self, wanted: Mapping[str, str]) -> tuple[dict[str, Json], int]:
         """Return label rows by data hash, and the bytes that they took.

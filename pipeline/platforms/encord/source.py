@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -54,7 +54,7 @@ class EncordSource:
 
     async def tasks(
         self, wanted: Callable[[Sequence[RowKey]], Awaitable[Any]]
-    ) -> AsyncIterator[LabelTask | Rejection]:
+    ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the rows that are wanted."""
         read = partial(self._read, ontology=await self._project.ontology())
         async for part in _ahead(self._parts(wanted), read, REQUESTS_AHEAD):

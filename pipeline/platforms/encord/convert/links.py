@@ -11,7 +11,7 @@ from pipeline.core.labels import Answer, Group, LabelRow, ObjectInstance, Option
 from pipeline.core.losses import Loss, LossKind
 from pipeline.core.ontology import AttributeKind
 from pipeline.platforms.encord.convert.index import Label
-from pipeline.platforms.encord.wire import RELATION_SUFFIX
+from pipeline.platforms.encord.wire import PLATFORM, RELATION_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,14 @@ def groups_by_object(row: LabelRow) -> dict[str, tuple[str, ...]]:
 def relation_answers(
     item: ObjectInstance, relations: tuple[Relation, ...], label: Label, hashes: Mapping[str, str], row: str
 ) -> tuple[list[Answer], list[Loss]]:
-    """Return the relations that start from an object as answers, and those that its class cannot hold."""
+    """Return the relations that start from an object as answers, and those that its class cannot hold.
+
+    An answer that an operation gave where the object came with a relation stands instead of it.
+    """
     answers: list[Answer] = []
     losses: list[Loss] = []
-    taken = {answer.attribute for answer in item.answers}
+    answered = {answer.attribute for answer in item.answers}
+    taken = set(answered)
     for relation in relations:
         names = (relation.name + RELATION_SUFFIX, relation.name)
         attribute = next(
@@ -81,6 +85,8 @@ def relation_answers(
         )
         if attribute is None:
             why = f"class {label.name!r} has no relation attribute {names[0]!r}"
+        elif attribute in answered and _came(item, label, attribute, relation):
+            continue
         elif relation.target not in hashes:
             why = f"relation {relation.name!r} points at object {relation.target!r}, which is not written"
         elif attribute in taken:
@@ -92,6 +98,15 @@ def relation_answers(
         if why:
             losses.append(Loss(row, item.id, LossKind.RELATION, why))
     return answers, losses
+
+
+def _came(item: ObjectInstance, label: Label, attribute: str, relation: Relation) -> bool:
+    """Whether the JSON that an object came with states this relation."""
+    said = (item.raw.data.get("answer") or {}) if item.raw and item.raw.platform == PLATFORM else {}
+    return any(
+        entry.get("answers") == relation.target and label.resolve(entry) is label.names[attribute]
+        for entry in said.get("classifications") or ()
+    )
 
 
 def renamed(answers: tuple[Answer, ...], hashes: Mapping[str, str]) -> tuple[Answer, ...]:

@@ -1,9 +1,12 @@
 """A row of the label model to the complete label row that Encord saves."""
 
+from dataclasses import replace
+
 import msgspec
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Note
+from pipeline.core.merging import appended
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import EditedRow, PackedRow
 from pipeline.errors import RowError
@@ -35,6 +38,8 @@ def pack_row(
     `now` (ISO 8601 or Encord's form) and `user` (None: the account that saves) mark what is new or changed.
     Raises RowError, with the row, the object and what to do, for anything that must not be sent.
     """
+    if row.append and row.existing is not None:
+        row = replace(row, row=appended(row.existing, row.row))
     names = assign(row, _opened(row).data_hash)
     author = Author(to_encord(now) or now, user)
     rules = Rules(require_answers=require_answers, group_attribute=group_attribute)

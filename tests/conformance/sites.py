@@ -1,0 +1,147 @@
+"""A place of any platform to write to and read from: a file in a folder, or a project on its own stand-in.
+
+Nothing here knows a platform by name: a platform without a stand-in is files, and its address is a path.
+"""
+
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from pipeline.core.backoff import RetryPolicy
+from pipeline.core.labels import LabelRow
+from pipeline.core.ontology import Ontology
+from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection, RowKey
+from pipeline.errors import RowError
+from pipeline.io.channel import Channels
+from pipeline.job import parse_address
+from pipeline.ports import Adapter, Channel, Limits, Plan, Platform, Seed, Target, Tools
+from pipeline.wiring.ends import settings_of
+from tests.conformance.moving import encoded, rows_of
+
+QUICK = RetryPolicy(base=0.01, cap=0.05)
+FILE = "labels #1 (100%)?.json"
+"""A name that an address has to spell with care."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place. `address` is as on the command line; `environment` holds the credentials for it."""
+
+    platform: Platform
+    address: str
+    folder: Path
+    channels: Channels
+    environment: Mapping[str, str] = field(default_factory=dict)
+    serials: Iterator[int] = field(default_factory=count)
+
+    @property
+    def settings(self) -> BaseModel:
+        """The settings that the address stands for."""
+        return settings_of(parse_address(self.address), "conformance")[1]
+
+    @asynccontextmanager
+    async def adapter(self) -> AsyncIterator[Adapter]:
+        """Connect, with a scratch folder of its own."""
+        scratch = self.folder / f"scratch-{next(self.serials)}"
+        scratch.mkdir()
+        tools = Tools(self._channel, scratch, lambda _: None)
+        with exported(self.environment):
+            async with self.platform.connect(self.settings, tools) as adapter:
+                yield adapter
+
+    def _channel(self, url: str, limits: Limits) -> Channel:
+        assert self.platform.stand_in is not None, "a platform without a stand-in opens no connection"
+        return self.channels.get(url, limits)
+
+    async def rows(self) -> list[LabelRow]:
+        """Every row that is there, as the source side reads it."""
+        async with self.adapter() as adapter:
+            return await rows_of(adapter.source())
+
+
+@contextmanager
+def exported(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables until the context ends."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@asynccontextmanager
+async def site_of(
+    platform: Platform, folder: Path, ontology: Ontology, rows: Sequence[LabelRow]
+) -> AsyncIterator[Site]:
+    """Give a place that is ready for these rows, and holds no labels."""
+    async with Channels(lambda _: None, policy=QUICK) as channels:
+        if platform.stand_in is None:
+            yield Site(platform, f"{platform.name}:{quote(str(folder / FILE))}", folder, channels)
+            return
+        held = tuple(item for item in ontology.classes if item.shape in platform.features.shapes)
+        seed = Seed(replace(ontology, classes=held), rows)
+        async with platform.stand_in(seed, {"keys": str(folder / "keys")}) as running:
+            yield Site(platform, running.address, folder, channels, running.environment)
+
+
+def numbered(rows: Sequence[LabelRow]) -> list[LabelRow]:
+    """The same rows with keys and titles that no two share."""
+    return [replace(row, key=str(n), title=f"row {n}.png") for n, row in enumerate(rows, 1)]
+
+
+def tasks_of_rows(rows: Sequence[LabelRow]) -> list[LabelTask]:
+    """The rows as a source gives them."""
+    return [LabelTask(RowKey(row.key, n, row.title), row) for n, row in enumerate(rows)]
+
+
+async def keys_from(tasks: Sequence[LabelTask]) -> AsyncIterator[RowKey]:
+    """The keys, as the first pass over a source gives them."""
+    for task in tasks:
+        yield task.key
+
+
+async def opened(target: Target, plan: Plan, tasks: Sequence[LabelTask]) -> list[OpenRow]:
+    """Match and open rows; each must have its place and come back, in the order asked for."""
+    keys: AsyncIterable[RowKey] = keys_from(tasks)
+    found = await (await target.prepare(plan, keys)).of([task.key for task in tasks])
+    places = [place for place in found if isinstance(place, Place)]
+    assert len(places) == len(tasks), found
+    rows = await target.open(tasks, places)
+    assert [row.task if isinstance(row, OpenRow) else row for row in rows] == list(tasks)
+    return [row for row in rows if isinstance(row, OpenRow)]
+
+
+def packed(site: Site, target: Target, row: OpenRow) -> PackedRow | Rejection:
+    """Encode the masks of a row and pack it, as the flow does."""
+    assert row.task.row is not None
+    new = encoded(row.task.row, site.platform.features.mask_codec)
+    try:
+        return target.pack(EditedRow(row.task.key, row.place, new, row.existing))
+    except RowError as error:
+        return Rejection(row.task.key, "pack", str(error), row.task.row)
+
+
+async def bring(
+    site: Site, rows: Sequence[LabelRow], plan: Plan, *, times: int = 1
+) -> list[PackedRow | Rejection]:
+    """Bring rows to the place, each bundle sent so many times, and return what became of each."""
+    async with site.adapter() as adapter:
+        target = adapter.target()
+        results = [packed(site, target, row) for row in await opened(target, plan, tasks_of_rows(rows))]
+        good = [row for row in results if isinstance(row, PackedRow) and not row.unchanged]
+        for _ in range(times if good else 0):
+            report = await target.save(Bundle.of(good))
+            assert sorted(receipt.key for receipt in report.saved) == sorted(row.key.key for row in good)
+        await target.finish(complete=True)
+    return results
