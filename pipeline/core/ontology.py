@@ -134,11 +134,31 @@ class Ontology:
         )
 
     def without_ids(self) -> "Ontology":
-        """Return the same ontology without platform ids, as a draft for another platform."""
+        """Return the same ontology without any platform's ids and raw, as a draft for another platform."""
         return Ontology(
-            tuple(replace(item, id=None) for item in self.classes),
-            tuple(replace(item, id=None) for item in self.classifications),
+            tuple(_class_without_ids(item) for item in self.classes),
+            tuple(
+                ClassificationDef(_attribute_without_ids(item.attribute), whole_row=item.whole_row)
+                for item in self.classifications
+            ),
         )
+
+
+def _class_without_ids(item: ClassDef) -> ClassDef:
+    attributes = tuple(map(_attribute_without_ids, item.attributes))
+    template = item.skeleton
+    if template is not None:
+        nodes = tuple(replace(node, id=None) for node in template.nodes)
+        template = SkeletonTemplate(nodes, template.edges)
+    return ClassDef(item.name, item.shape, None, item.colour, attributes, template)
+
+
+def _attribute_without_ids(item: AttributeDef) -> AttributeDef:
+    options = tuple(
+        OptionDef(option.name, attributes=tuple(map(_attribute_without_ids, option.attributes)))
+        for option in item.options
+    )
+    return replace(item, id=None, options=options, raw=None)
 
 
 def draft(pairs: Iterable[tuple[str, Shape]]) -> Ontology:

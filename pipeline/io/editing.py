@@ -3,11 +3,13 @@
 Light ones run here, a user's own function in one thread, heavy ones in the process pool.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from anyio import CapacityLimiter, lowlevel, to_thread
+from anyio import lowlevel
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.merging import complete
@@ -25,7 +27,7 @@ class Editor:
 
     operations: Sequence[Operation]
     encoder: Encoder
-    _one_thread: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    _one_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
 
     async def edit(self, rows: Sequence[OpenRow]) -> list[EditedRow | Rejection]:
         """Apply every operation to every row, in order. A row that fails comes back as a Rejection."""
@@ -39,8 +41,9 @@ class Editor:
         if operation.heavy:
             done = iter(await self.encoder.apply(operation, good))
         elif operation.foreign:
-            work = await to_thread.run_sync(_all, operation, good, limiter=self._one_thread)
-            done = iter(work)
+            # Always the same thread: what a function keeps there, such as a connection, stays usable.
+            loop = asyncio.get_running_loop()
+            done = iter(await loop.run_in_executor(self._one_thread, _all, operation, good))
         else:
             await lowlevel.checkpoint()
             done = iter(_all(operation, good))

@@ -25,8 +25,8 @@ from pipeline.io import worker
 CHUNK_SECONDS = 0.010
 """Predicted work of one chunk; below it the parent's own cost per task would show."""
 HERE_SECONDS = 2 * CHUNK_SECONDS
-"""Predicted work up to which a chunk of a small job is done at once. In a thread beside the event loop it would
-take several times as long: both wait for the interpreter's lock at every call into numpy."""
+"""Predicted work up to which a chunk of a small job is done at once. In a thread beside the event loop it
+would take several times as long: both wait for the interpreter's lock at every call into numpy."""
 SMALL_JOB_SECONDS = 1.0
 """Predicted work up to which no process is started."""
 SHARED_FROM = 1 << 20

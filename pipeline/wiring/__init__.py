@@ -18,6 +18,7 @@ from pipeline.core.rows import Mode
 from pipeline.errors import Exit, LabelferryError, UsageError
 from pipeline.events import Event, PaceChanged, Phase, RunEnded, RunStarted
 from pipeline.io.channel import Channels
+from pipeline.io.collecting import rare_collections
 from pipeline.io.editing import Editor
 from pipeline.io.journal import open_journal
 from pipeline.io.lock import job_lock
@@ -96,6 +97,7 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     if options.dry_run:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="labelferry-")))
         url = f"sqlite:///{folder}/dry-run.db"
+    stack.enter_context(rare_collections())
     stack.enter_context(job_lock(folder, job.name))
     journal = await stack.enter_async_context(open_journal(url))
     if options.resume:

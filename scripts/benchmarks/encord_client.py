@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from itertools import accumulate
 from multiprocessing import active_children
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,25 +24,29 @@ from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence  # noqa: E402
 from pipeline.core.masks import Raster  # noqa: E402
 from pipeline.core.rows import Mode  # noqa: E402
-from pipeline.events import Event, RequestDone, RowsOpened  # noqa: E402
+from pipeline.events import Event, RequestDone  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
 
 
 class Watch:
-    """Keeps when requests left and when rows were opened, in seconds of the monotonic clock."""
+    """Keeps when requests left and when they ended, in seconds of the monotonic clock."""
 
     def __init__(self) -> None:
         self.sent: list[float] = []
-        self.opened: list[tuple[float, int]] = []
+        self.ended: list[float] = []
         self.statuses: dict[str, int] = {}
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
         if isinstance(event, RequestDone):
-            self.sent.append(time.monotonic() - event.seconds)
+            self.ended.append(time.monotonic())
+            self.sent.append(self.ended[-1] - event.seconds)
             self.statuses[str(event.status)] = self.statuses.get(str(event.status), 0) + 1
-        elif isinstance(event, RowsOpened):
-            self.opened.append((time.monotonic(), event.rows))
+
+    def at_once(self) -> int:
+        """Return the most requests that were under way at once."""
+        moments = sorted([(moment, 1) for moment in self.sent] + [(moment, -1) for moment in self.ended])
+        return max(accumulate(step for _, step in moments))
 
 
 def main() -> None:
@@ -55,7 +60,9 @@ def main() -> None:
             say(measured(task, drawn, json.loads(line), Path(folder)))
 
 
-def measured(task: dict[str, Any], drawn: list[Raster], order: dict[str, Any], folder: Path) -> dict[str, Any]:
+def measured(
+    task: dict[str, Any], drawn: list[Raster], order: dict[str, Any], folder: Path
+) -> dict[str, Any]:
     """Run one job; its CPU is that of this process and of its workers."""
     watch = Watch()
     job = Job(
@@ -81,7 +88,7 @@ def measured(task: dict[str, Any], drawn: list[Raster], order: dict[str, Any], f
         "stages": dict(report.seconds),
         "pace": report.pace,
         "sent": watch.sent,
-        "opened": watch.opened,
+        "at_once": watch.at_once(),
         "statuses": watch.statuses,
     }
 

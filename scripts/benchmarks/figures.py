@@ -52,7 +52,10 @@ def table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     cells = [list(map(str, head)), *([_shown(cell) for cell in line] for line in lines)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(head))]
     return "\n".join(
-        "  ".join(cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        "  ".join(
+            cell.rjust(width) if at else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         for line in cells
     )
 

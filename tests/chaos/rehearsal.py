@@ -1,4 +1,4 @@
-"""What the chaos tests share: rows that say their number, a real stand-in, and real processes that run jobs."""
+"""What the chaos tests share: rows that say their number, a real stand-in, and jobs in real processes."""
 
 import json
 import os
@@ -74,7 +74,7 @@ class Write:
 
 @dataclass
 class Rehearsal:
-    """A project on a stand-in that logs every write, an archive of its rows' labels, and a folder for a job."""
+    """A project on a stand-in that logs every write, an archive of labels for its rows, a folder for jobs."""
 
     folder: Path
     source: Path

@@ -52,7 +52,9 @@ def test_failures_before_and_after_commit_lost_answers_and_429_cost_no_row(proje
     assert min(statuses["429"], statuses["503"], statuses["dropped"]) > 0
 
 
-def test_a_server_that_asks_to_slow_down_without_saying_for_how_long_is_waited_for(project: Rehearsal) -> None:
+def test_a_server_that_asks_to_slow_down_and_says_not_for_how_long_is_waited_for(
+    project: Rehearsal,
+) -> None:
     job = project.job()
     project.faults(busy_seconds=10, retry_after=None)
     assert project.finish(job, "--report", "report.json") == 0, project.said(job)

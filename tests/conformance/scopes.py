@@ -13,7 +13,8 @@ _ENCORD: Mapping[str, Any] = {
     "relations": False,  # only those that an attribute of the ontology is there for
     "tracks": False,  # an object is one track, under its own hash
     "shapes": lambda shapes: shapes - {Shape.CUBOID_2D},  # only those whose faces are alike
-    "media_kinds": (MediaKind.IMAGE, MediaKind.IMAGE_GROUP, MediaKind.IMAGE_SEQUENCE, MediaKind.VIDEO),
+    # Its image sequences are videos, of pictures of one size.
+    "media_kinds": (MediaKind.IMAGE, MediaKind.IMAGE_GROUP, MediaKind.VIDEO),
 }
 
 _FINER: Mapping[str, tuple[Mapping[str, Any], ...]] = {

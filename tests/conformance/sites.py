@@ -5,7 +5,7 @@ Nothing here knows a platform by name: a platform without a stand-in is files, a
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -17,10 +17,10 @@ from pipeline.core.backoff import RetryPolicy
 from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection, RowKey
-from pipeline.errors import RowError
+from pipeline.errors import RowError, UsageError
 from pipeline.io.channel import Channels
 from pipeline.job import parse_address
-from pipeline.ports import Adapter, Channel, Limits, Plan, Platform, Seed, Target, Tools
+from pipeline.ports import Adapter, Channel, Limits, Plan, Platform, Running, Seed, Target, Tools
 from pipeline.wiring.ends import settings_of
 from tests.conformance.moving import encoded, rows_of
 
@@ -49,7 +49,7 @@ class Site:
     async def adapter(self) -> AsyncIterator[Adapter]:
         """Connect, with a scratch folder of its own."""
         scratch = self.folder / f"scratch-{next(self.serials)}"
-        scratch.mkdir()
+        scratch.mkdir(parents=True)
         tools = Tools(self._channel, scratch, lambda _: None)
         with exported(self.environment):
             async with self.platform.connect(self.settings, tools) as adapter:
@@ -85,14 +85,28 @@ async def site_of(
     platform: Platform, folder: Path, ontology: Ontology, rows: Sequence[LabelRow]
 ) -> AsyncIterator[Site]:
     """Give a place that is ready for these rows, and holds no labels."""
-    async with Channels(lambda _: None, policy=QUICK) as channels:
+    async with AsyncExitStack() as stack:
+        channels = await stack.enter_async_context(Channels(lambda _: None, policy=QUICK))
         if platform.stand_in is None:
             yield Site(platform, f"{platform.name}:{quote(str(folder / FILE))}", folder, channels)
             return
-        held = tuple(item for item in ontology.classes if item.shape in platform.features.shapes)
+        running = await _served(platform, ontology, rows, folder, stack)
+        yield Site(platform, running.address, folder, channels, running.environment)
+
+
+async def _served(
+    platform: Platform, ontology: Ontology, rows: Sequence[LabelRow], folder: Path, stack: AsyncExitStack
+) -> Running:
+    """Start the stand-in with an ontology; one that it cannot have comes without its questions."""
+    assert platform.stand_in is not None
+    held = tuple(item for item in ontology.classes if item.shape in platform.features.shapes)
+    options = {"keys": str(folder / "keys")}
+    try:
         seed = Seed(replace(ontology, classes=held), rows)
-        async with platform.stand_in(seed, {"keys": str(folder / "keys")}) as running:
-            yield Site(platform, running.address, folder, channels, running.environment)
+        return await stack.enter_async_context(platform.stand_in(seed, options))
+    except UsageError:
+        bare = Ontology(tuple(replace(item, attributes=()) for item in held))
+        return await stack.enter_async_context(platform.stand_in(Seed(bare, rows), options))
 
 
 def numbered(rows: Sequence[LabelRow]) -> list[LabelRow]:

@@ -37,7 +37,6 @@ from tests.conformance.encord_rows import (
     read,
     reads_alike,
     sent,
-    without_ids,
 )
 
 
@@ -138,7 +137,7 @@ def test_a_removed_object_leaves_no_answer_behind() -> None:
 
 
 def test_ids_of_another_project_are_found_again_by_name_and_shape() -> None:
-    other = read_ontology(write_ontology(without_ids(FRUIT)))
+    other = read_ontology(write_ontology(FRUIT.without_ids()))
     row = read("video")
     packed = pack(row, other, emptied(golden("video")), frame_count=10)
     back = read_row(sent(packed), other, frame_count=10)

@@ -216,6 +216,21 @@ def test_a_wrong_answer_rejects_the_row_and_names_what_is_known(answer: Answer, 
         pack(row, FRUIT, empty_for(row))
 
 
+def test_two_answers_on_one_frame_reject_the_row() -> None:
+    said = (("a", ((0, 1),)), ("b", ((1, 2),)))
+    answers = tuple(Answer("Note", AttributeKind.TEXT, text, frames) for text, frames in said)
+    boxes = {frame: Occurrence(Box(1, 2, 3, 4)) for frame in (0, 1, 2)}
+    row = fruit_row(cherry(occurrences=boxes, answers=answers), media_kind=MediaKind.VIDEO, frame_count=3)
+    with pytest.raises(RowError, match="'Note' is answered twice on frame 1"):
+        pack(row, FRUIT, empty_for(row), frame_count=3)
+
+
+def test_a_confidence_that_is_no_number_rejects_the_row() -> None:
+    row = fruit_row(cherry(occurrences={0: Occurrence(Box(1, 2, 3, 4), confidence=math.nan)}))
+    with pytest.raises(RowError, match="confidence is nan"):
+        pack(row, FRUIT, empty_for(row))
+
+
 def test_a_frame_that_the_row_has_not_rejects_it() -> None:
     row = fruit_row(
         cherry(occurrences={10: Occurrence(Box(1, 2, 3, 4))}), media_kind=MediaKind.VIDEO, frame_count=10

@@ -39,7 +39,7 @@ class Project:
     server: Sandbox
     log: Path
 
-    def job(self, source: object, name: str = "job", **changes: object) -> Job:
+    def job(self, source: object, name: str = "job", **changes: Any) -> Job:  # noqa: ANN401 - keys of a job
         parts = {
             "target": {
                 "platform": "encord",
@@ -57,7 +57,7 @@ class Project:
         source: object,
         options: RunOptions | None = None,
         listeners: Sequence[Listener] = (),
-        **changes: object,
+        **changes: Any,  # noqa: ANN401 - the keys of a job
     ) -> Report:
         return run_sync(self.job(source, **changes), options, listeners)
 
@@ -81,4 +81,6 @@ class Project:
     def labels(self) -> dict[str, int]:
         """The number of labels of each row that was initialised."""
         rows: list[Mapping[str, Any]] = self.server.control("rows")
-        return {row["data_title"]: len(row["label_row"]["object_answers"]) for row in rows if row["label_row"]}
+        return {
+            row["data_title"]: len(row["label_row"]["object_answers"]) for row in rows if row["label_row"]
+        }

@@ -9,7 +9,6 @@ from pipeline.core.labels import LabelRow
 from pipeline.events import BundleDone, Event
 from tests.flow.project import ENGINE, UNITS, Project, row_of, rows_of
 
-
 # ---- bundles ------------------------------------------------------------------------------------------
 
 

@@ -2,17 +2,14 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
-import anyio
 import pytest
 
-from pipeline import errors
 from pipeline.core.labels import LabelRow
 from pipeline.errors import Stopped
-from pipeline.events import BundleDone, Event
+from pipeline.events import BundleSent, Event
 from pipeline.wiring import RunOptions
 from tests.flow.project import Project, row_of, rows_of
 
@@ -87,7 +84,7 @@ def test_rows_that_have_labels_are_treated_as_the_mode_says(
     project: Project, mode: str | None, outcome: dict[str, int], labels: set[int]
 ) -> None:
     project.run(rows_of(20), name="before")
-    changes = {} if mode is None else {"mode": mode}
+    changes: dict[str, Any] = {} if mode is None else {"mode": mode}
     report = project.run(renamed(30), **changes)
     assert {name: count for name, count in report.rows.items() if count} == outcome
     assert set(project.labels().values()) == labels
@@ -103,14 +100,57 @@ def test_append_twice_adds_no_label_twice(project: Project) -> None:
     assert set(project.labels().values()) == {5}
 
 
-def stopped_in_doubt(project: Project, count: int, **changes: object) -> None:
-    """A run whose saves are carried out but never answered, and that ends in an outage."""
-    project.faults(kinds=["labelrow.POST"], drop_after=1.0)
-    stop = anyio.Event()
+def test_a_resumed_run_does_not_take_its_own_labels_for_somebody_elses(project: Project) -> None:
+    def lose_answers(event: Event) -> None:
+        """From the first save on, the server does what it is asked, and says nothing."""
+        if isinstance(event, BundleSent):
+            project.faults(drop_after=1.0)
 
-    def listen(event: Event) -> None:
-        if isinstance(event, BundleDone):
-            stop.set()
+    with pytest.raises(Stopped, match="does not answer"):
+        project.run(rows_of(150), listeners=[lose_answers])
+    arrived = {line["title"] for line in project.writes()}
+    assert arrived
+    project.faults()
+    report = project.run(rows_of(150))
+    assert (report.resumed, report.exit_code, report.rows["rejected"]) == (True, 0, 0)
+    assert report.rows["saved"] + report.rows["unchanged"] == 150
+    assert Counter(project.labels().values()) == {2: 150}
+    assert set(Counter(line["title"] for line in project.writes("create")).values()) == {1}
 
-    with pytest.raises(Stopped):
-        project.run(rows_of(count), RunOptions(stop=stop), [listen], **changes)
+
+# ---- rejections, and a dry run ------------------------------------------------------------------------
+
+
+def test_a_run_stops_when_more_rows_are_rejected_than_allowed_and_goes_on_when_asked(
+    project: Project,
+) -> None:
+    def fails(row: LabelRow) -> LabelRow:
+        if int(row.key[-4:]) % 2:
+            raise ValueError("odd")
+        return row
+
+    rows = rows_of(200)
+    with pytest.raises(Stopped, match="--max-rejects 10"):
+        project.run(rows, RunOptions(max_rejects=10), operations=[fails])
+    assert len(project.writes()) < 100
+    report = project.run(rows, operations=[fails])
+    assert (report.resumed, report.exit_code) == (True, 3)
+    assert Counter(project.labels().values())[2] == 100
+    assert {line["title"] for line in project.writes()} == {row.key for row in rows[::2]}
+    assert set(Counter(line["title"] for line in project.writes()).values()) == {1}
+
+
+def test_a_dry_run_judges_every_row_and_writes_nothing(project: Project) -> None:
+    project.run(rows_of(10), name="before")
+    journal = (project.folder / "labelferry.db").read_bytes()
+    project.log.write_bytes(b"")
+    before = project.kinds()
+    unknown = replace(row_of(40), objects=(replace(row_of(40).objects[0], class_name="lorry"),))
+    report = project.run([*rows_of(40), unknown], RunOptions(dry_run=True), mode="replace")
+    outcome = {name: count for name, count in report.rows.items() if count}
+    assert outcome == {"unchanged": 10, "would-save": 30, "rejected": 1}
+    assert "lorry" in report.rejects[0]["reason"]
+    assert project.log.read_bytes() == b""
+    asked = project.kinds() - before
+    assert set(asked) == {"projects.GET", "ontologies.GET", "labelrowmetadata.GET", "labelrow.GET"}
+    assert (project.folder / "labelferry.db").read_bytes() == journal

@@ -20,6 +20,8 @@ KEYPOINTS = COCO / "person_keypoints_val2014_fakekeypoints100_results.json"
 SEEN = {0: "invisible", 1: "occluded", 2: "visible"}
 
 pytestmark = [
+    # pycocotools gives arrays of an age before numpy 2.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.anyio,
     needs_sdk,
     pytest.mark.skipif(not MASKS.exists(), reason=f"the real detections are not in {COCO}"),

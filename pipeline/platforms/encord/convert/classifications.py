@@ -5,6 +5,7 @@ says}}; only rows of the old form have the latter.
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from pipeline.core.labels import Answer, Classification, Frames, Raw
@@ -84,6 +85,8 @@ def write_classification(
     """Return a classification as it travels, and its canonical answers. Raises AnswerError."""
     flat = flatten((answer,), label, ())
     made = item.provenance
+    if item.confidence is not None and not isfinite(item.confidence):
+        raise AnswerError(f"its confidence is {item.confidence}; expected a finite number")
     return {
         "classificationHash": identity,
         "featureHash": label.id,

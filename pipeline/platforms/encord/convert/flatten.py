@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite
 from typing import TypeAlias
 
@@ -33,7 +34,8 @@ def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
     """Return the answers of an object or classification as Encord keeps them.
 
     `frames` are those the object is on: a static answer to a dynamic attribute holds on all of them. Raises
-    AnswerError for an unknown attribute or option, an answer of another kind, and two answers to one.
+    AnswerError for an unknown attribute or option, an answer of another kind, and two answers to one
+    attribute on one frame.
     """
     flat = Flat()
     if not answers:
@@ -52,7 +54,20 @@ def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
             _put(answer, attribute, flat.static)
     for identity, several in by_frame.items():
         _settle(several, label.tree[identity], frames, flat)
+    for identity, pairs in flat.dynamic.items():
+        if len(pairs) > 1:
+            _check_apart(label.tree[identity], pairs)
     return flat
+
+
+def _check_apart(attribute: Attribute, pairs: Sequence[tuple[Value, Frames]]) -> None:
+    spans = sorted(span for _, held in pairs for span in held)
+    for (_, last), (first, _) in pairwise(spans):
+        if first <= last:
+            name = attribute.definition.name
+            raise AnswerError(
+                f"attribute {name!r} is answered twice on frame {first}; keep one of the answers"
+            )
 
 
 def _dynamic_value(answer: Answer, attribute: Attribute, flat: Flat) -> Value:

@@ -6,6 +6,7 @@ An object's `raw` is {"frames": {frame: what the frame says}, "answer": its entr
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, TypeAlias
 
 from pipeline.core.geometry import Shape, shape_of
@@ -168,6 +169,8 @@ def static_entries(flat: Flat, label: Label) -> list[Json]:
 def frame_wire(occurrence: Occurrence, drawn: Json, identity: str, label: Label, author: Author) -> Json:
     """Return what one frame says about an object, with its geometry keys as given."""
     made = occurrence.provenance
+    if occurrence.confidence is not None and not isfinite(occurrence.confidence):
+        raise GeometryError(f"its confidence is {occurrence.confidence}; expected a finite number")
     return {
         **label.common,
         "createdAt": (to_encord(made.created_at) if made.created_at else None) or author.now,
