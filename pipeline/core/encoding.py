@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias, TypeGuard
 
-from pipeline.core.labels import LabelRow
+from pipeline.core.geometry import Geometry
+from pipeline.core.labels import LabelRow, ObjectInstance
 from pipeline.core.masks import EncodedMask, Mask, Raster
 
 SECONDS_PER_PIXEL = 0.4e-9
@@ -12,42 +14,47 @@ SECONDS_PER_MASK = 60e-6
 """Measured with masks of 512 x 512 to 4096 x 4096; only the order of magnitude matters."""
 
 
-def masks_of(row: LabelRow) -> list[Mask | Raster]:
-    """Return every Mask and Raster of the row, objects in order, frames ascending."""
+AnyMask: TypeAlias = Mask | Raster | EncodedMask
+
+
+def masks_of(row: LabelRow, codec: str) -> list[AnyMask]:
+    """Return every mask of the row that is not in this codec yet, objects in order, frames ascending."""
     return [
         occurrence.geometry
         for item in row.objects
         for occurrence in item.occurrences.values()
-        if isinstance(occurrence.geometry, Mask | Raster)
+        if _differs(occurrence.geometry, codec)
     ]
 
 
-def with_masks(row: LabelRow, encoded: Sequence[EncodedMask]) -> LabelRow:
+def with_masks(row: LabelRow, codec: str, encoded: Sequence[EncodedMask]) -> LabelRow:
     """Put the encoded masks where `masks_of` found the masks."""
     rest = iter(encoded)
-    return replace(
-        row,
-        objects=tuple(
-            replace(
-                item,
-                occurrences={
-                    frame: replace(occurrence, geometry=next(rest))
-                    if isinstance(occurrence.geometry, Mask | Raster)
-                    else occurrence
-                    for frame, occurrence in item.occurrences.items()
-                },
-            )
-            if any(isinstance(found.geometry, Mask | Raster) for found in item.occurrences.values())
-            else item
-            for item in row.objects
-        ),
-    )
+    return replace(row, objects=tuple(_with_masks(item, codec, rest) for item in row.objects))
 
 
-def seconds_of_mask(mask: Mask | Raster) -> float:
-    """Predict the seconds that encoding a mask takes."""
+def _with_masks(item: ObjectInstance, codec: str, rest: Iterator[EncodedMask]) -> ObjectInstance:
+    if not any(_differs(found.geometry, codec) for found in item.occurrences.values()):
+        return item
+    drawn = {
+        frame: replace(found, geometry=next(rest)) if _differs(found.geometry, codec) else found
+        for frame, found in item.occurrences.items()
+    }
+    return replace(item, occurrences=drawn)
+
+
+def _differs(geometry: Geometry, codec: str) -> TypeGuard[AnyMask]:
+    if isinstance(geometry, EncodedMask):
+        return geometry.codec != codec
+    return isinstance(geometry, Mask | Raster)
+
+
+def seconds_of_mask(mask: Mask | Raster | EncodedMask) -> float:
+    """Predict the seconds that encoding a mask takes; one in another codec is decoded first."""
     if isinstance(mask, Mask):
         return SECONDS_PER_MASK + len(mask.toggles) * SECONDS_PER_TOGGLE
+    if isinstance(mask, EncodedMask):
+        return 2 * (SECONDS_PER_MASK + len(mask.data) * SECONDS_PER_TOGGLE)
     return SECONDS_PER_MASK + mask.height * mask.width * SECONDS_PER_PIXEL
 
 

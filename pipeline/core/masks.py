@@ -82,8 +82,7 @@ class Mask:
 
         Raises `MaskError` for any other array.
         """
-        toggles = toggles_of_array(array)
-        return cls(array.shape[0], array.shape[1], _frozen(toggles))
+        return cls._of(array.shape[0], array.shape[1], toggles_of_array(array))
 
     @classmethod
     def from_packed(cls, bits: bytes, height: int, width: int) -> Self:
@@ -99,7 +98,16 @@ class Mask:
                 f"packed mask has {raw.size} bytes; {height} x {width} pixels need {(size + 7) // 8}, "
                 f"with the unused bits zero"
             )
-        return cls(height, width, _frozen(tg.of_packed(raw, size)))
+        return cls._of(height, width, tg.of_packed(raw, size))
+
+    @classmethod
+    def _of(cls, height: int, width: int, toggles: Toggles) -> Self:
+        """The mask of toggles that were just made from a raster, so that they need no check."""
+        mask = object.__new__(cls)
+        object.__setattr__(mask, "height", height)
+        object.__setattr__(mask, "width", width)
+        object.__setattr__(mask, "toggles", _frozen(toggles))
+        return mask
 
     @classmethod
     def from_column_toggles(cls, toggles: Toggles, height: int, width: int) -> Self:

@@ -134,11 +134,11 @@ class Ontology:
         )
 
     def without_ids(self) -> "Ontology":
-        """Return the same ontology without any platform's ids and raw, as a draft for another platform."""
+        """Return the same ontology without any platform's ids, as a draft for another platform."""
         return Ontology(
             tuple(_class_without_ids(item) for item in self.classes),
             tuple(
-                ClassificationDef(_attribute_without_ids(item.attribute), whole_row=item.whole_row)
+                replace(item, id=None, attribute=_attribute_without_ids(item.attribute))
                 for item in self.classifications
             ),
         )
@@ -149,16 +149,16 @@ def _class_without_ids(item: ClassDef) -> ClassDef:
     template = item.skeleton
     if template is not None:
         nodes = tuple(replace(node, id=None) for node in template.nodes)
-        template = SkeletonTemplate(nodes, template.edges)
-    return ClassDef(item.name, item.shape, None, item.colour, attributes, template)
+        template = replace(template, nodes=nodes)
+    return replace(item, id=None, attributes=attributes, skeleton=template)
 
 
 def _attribute_without_ids(item: AttributeDef) -> AttributeDef:
     options = tuple(
-        OptionDef(option.name, attributes=tuple(map(_attribute_without_ids, option.attributes)))
+        replace(option, id=None, attributes=tuple(map(_attribute_without_ids, option.attributes)))
         for option in item.options
     )
-    return replace(item, id=None, options=options, raw=None)
+    return replace(item, id=None, options=options)
 
 
 def draft(pairs: Iterable[tuple[str, Shape]]) -> Ontology:

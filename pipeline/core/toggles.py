@@ -27,22 +27,29 @@ def of_array(array: NDArray[np.bool_]) -> Toggles:
 
 def of_packed(bits: NDArray[np.uint8], size: int) -> Toggles:
     """Toggles of `size` pixels given as `np.packbits` of the flat raster (first pixel in the highest bit)."""
-    # One empty word before and at least one after, so that a run may touch the first or the last pixel.
-    padded = np.zeros((size // 64 + 2) * 8, np.uint8)
-    padded[8 : 8 + bits.size] = bits
-    words = padded.view(np.uint64)
+    if size % 64:
+        padded = np.zeros((size // 64 + 1) * 8, np.uint8)
+        padded[: bits.size] = bits
+        bits = padded
+    words = bits.view(np.uint64)
     # Only a word that is neither all 0 nor all 1, or is unlike the one before it, can hold a toggle.
-    mixed = (words[1:] + np.uint64(1)) > 1
-    mixed |= words[1:] != words[:-1]
-    used = np.flatnonzero(mixed)
-    ordered = padded.view(">u8")
-    these, before = ordered[used + 1].astype(np.uint64), ordered[used].astype(np.uint64)
+    mixed = (words + np.uint64(1)) > 1
+    mixed[0] |= words[0] != 0
+    mixed[1:] |= words[1:] != words[:-1]
+    used = mixed.nonzero()[0]
+    if not used.size:
+        return np.empty(0, np.uint32)
+    ordered = bits.view(">u8")
+    these, before = ordered[used].astype(np.uint64), ordered[used - 1].astype(np.uint64)
+    if not used[0]:
+        before[0] = 0
     changes = (these ^ (these >> 1) ^ (before << 63)).astype(">u8").view(np.uint8)
-    hit = np.flatnonzero(changes != 0)
-    bit = np.flatnonzero(np.unpackbits(changes[hit]).view(np.bool_))
+    hit = changes.nonzero()[0]
+    bit = np.unpackbits(changes[hit]).nonzero()[0]
     byte = hit[bit >> 3]
     toggles: Toggles = ((used[byte >> 3] << 6) + ((byte & 7) << 3) + (bit & 7)).astype(np.uint32)
-    return toggles
+    # A run that touches the last pixel has no toggle in these bits unless some are left over.
+    return np.append(toggles, np.uint32(size)) if toggles.size % 2 else toggles
 
 
 def to_array(toggles: Toggles, height: int, width: int) -> NDArray[np.bool_]:

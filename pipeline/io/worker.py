@@ -11,9 +11,9 @@ from multiprocessing.shared_memory import SharedMemory
 from threading import Thread
 from typing import TypeAlias, TypeVar, cast
 
-from pipeline.core.codecs import encode
+from pipeline.core.codecs import decode, encode
 from pipeline.core.labels import LabelRow
-from pipeline.core.masks import Mask, Raster
+from pipeline.core.masks import EncodedMask, Mask, Raster
 from pipeline.errors import RowError
 
 
@@ -36,7 +36,7 @@ class SharedBits:
     size: int
 
 
-Parcel: TypeAlias = Mask | Raster | Bits | SharedBits
+Parcel: TypeAlias = Mask | Raster | EncodedMask | Bits | SharedBits
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -80,6 +80,8 @@ def _guarded(work: Callable[[Item], Result], item: Item) -> Result | RowError:
 def _opened(parcel: Parcel) -> Mask | Raster:
     if isinstance(parcel, Mask | Raster):
         return parcel
+    if isinstance(parcel, EncodedMask):
+        return decode(parcel.codec, parcel.data, parcel.height, parcel.width)
     if isinstance(parcel, Bits):
         return Mask.from_packed(parcel.data, parcel.height, parcel.width)
     block = SharedMemory(parcel.name)

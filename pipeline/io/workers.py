@@ -83,8 +83,8 @@ class Workers:
             await self._running()
 
     async def encode(self, rows: Sequence[LabelRow], codec: str) -> list[LabelRow | RowError]:
-        """Turn every Mask and Raster of the rows into an EncodedMask of this codec ("": leave them)."""
-        masks = [masks_of(row) if codec else [] for row in rows]
+        """Turn every mask of the rows, whatever its notation, into this codec ("": leave them)."""
+        masks = [masks_of(row, codec) if codec else [] for row in rows]
         busy = [index for index, found in enumerate(masks) if found]
         costs = [sum(map(seconds_of_mask, masks[index])) for index in busy]
         work = partial(worker.encode_all, codec)
@@ -98,7 +98,7 @@ class Workers:
                     EncodedMask(mask.height, mask.width, codec, data)
                     for mask, data in zip(masks[index], result, strict=True)
                 ]
-                done[index] = with_masks(rows[index], encoded)
+                done[index] = with_masks(rows[index], codec, encoded)
         return done
 
     async def apply(
@@ -214,12 +214,12 @@ def _as_it_is(item: Item, _blocks: list[SharedMemory]) -> Item:
     return item
 
 
-def _parcels(masks: Sequence[Mask | Raster], blocks: list[SharedMemory]) -> list[worker.Parcel]:
+def _parcels(masks: Sequence[Mask | Raster | EncodedMask], blocks: list[SharedMemory]) -> list[worker.Parcel]:
     return [_parcel(mask, blocks) for mask in masks]
 
 
-def _parcel(mask: Mask | Raster, blocks: list[SharedMemory]) -> worker.Parcel:
-    if isinstance(mask, Mask):
+def _parcel(mask: Mask | Raster | EncodedMask, blocks: list[SharedMemory]) -> worker.Parcel:
+    if isinstance(mask, Mask | EncodedMask):
         return mask
     bits = mask.packed()
     if len(bits) < SHARED_FROM:

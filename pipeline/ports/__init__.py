@@ -288,7 +288,7 @@ class Encoder(Protocol):
     """Heavy pure work, off the event loop. Results come in order; one row's failure is its own RowError."""
 
     async def encode(self, rows: Sequence[LabelRow], codec: str) -> Sequence[LabelRow | RowError]:
-        """Turn every Mask and Raster of the rows into an EncodedMask of this codec."""
+        """Turn every mask of the rows, whatever its notation, into an EncodedMask of this codec."""
         ...
 
     async def apply(

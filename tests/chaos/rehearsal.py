@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,7 @@ class Rehearsal:
         text = (job.parent / "said.txt").read_text()
         assert "Traceback" not in text, text
         assert "this is a bug" not in text, text
+        assert "[error" not in text, text
         return text
 
     def labelferry(self, job: Path, *arguments: str) -> Ended:
@@ -161,9 +162,7 @@ class Rehearsal:
 
     def wait_for_saves(self, process: subprocess.Popen[str], rows: int) -> None:
         """Wait until so many rows were saved; the process must not end before."""
-        while sum(line.count(b'"action":"save"') for line in self.log.read_bytes().splitlines()) < rows:
-            assert process.poll() is None, "the job ended before so many rows were saved"
-            os.sched_yield()
+        wait_until(process, lambda: len(self.writes()) >= rows)
 
     def rows(self) -> dict[str, Mapping[str, Any]]:
         """The label rows that the project holds, by title; those that were never initialised are left out."""
@@ -254,6 +253,14 @@ def assert_nothing_left(group: int) -> None:
     while left := members(group):
         _gone, alive = psutil.wait_procs(left, timeout=60)
         assert alive == []
+
+
+def wait_until(process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
+    """Look again and again while the process runs; it must not end before."""
+    while not done():
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+            assert done(), "the process ended too early"
 
 
 def interrupt(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> None:

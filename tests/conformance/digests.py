@@ -1,6 +1,6 @@
 """Packs drawn rows for the place at an address, in a process of its own, and prints their digests.
 
-    python -m tests.conformance.digests FOLDER ADDRESS
+python -m tests.conformance.digests FOLDER ADDRESS
 """
 
 import json

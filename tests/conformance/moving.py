@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.core import codecs
 from pipeline.core.encoding import masks_of, with_masks
 from pipeline.core.labels import LabelRow
-from pipeline.core.masks import EncodedMask, Mask
+from pipeline.core.masks import EncodedMask, Mask, Raster
 from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection, RowKey
 from pipeline.ports import Channel, Limits, Plan, RowChoice, Source, Target, Tools
 
@@ -49,9 +49,15 @@ def encoded(row: LabelRow, codec: str | None) -> LabelRow:
     """The row with its masks in a codec's notation, as a worker hands it to a target."""
     if codec is None:
         return row
-    masks = [item if isinstance(item, Mask) else item.to_mask() for item in masks_of(row)]
+    masks = map(_plain, masks_of(row, codec))
     data = [EncodedMask(mask.height, mask.width, codec, codecs.encode(codec, mask)) for mask in masks]
-    return with_masks(row, data)
+    return with_masks(row, codec, data)
+
+
+def _plain(mask: Mask | Raster | EncodedMask) -> Mask:
+    if isinstance(mask, EncodedMask):
+        return codecs.decode(mask.codec, mask.data, mask.height, mask.width)
+    return mask if isinstance(mask, Mask) else mask.to_mask()
 
 
 async def _listed(keys: Sequence[RowKey]) -> AsyncIterator[RowKey]:

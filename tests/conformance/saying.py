@@ -1,13 +1,15 @@
 """What of a row did not arrive: the row that was meant beside the one that was read back.
 
-Ids, authors, times and the order of objects are a platform's own. So is how equal things are written: a
-confidence that is not given and one of 1.0, a boolean and the radio of its two values, a classification of the
-only frame and one of the row.
+Ids, authors, times and the order of objects are a platform's own. So is how equal things are written: no
+confidence and one of 1.0, a boolean and the radio of its two values, a classification of the only frame and
+one of the row.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+
+import numpy as np
 
 from pipeline.core import codecs
 from pipeline.core.geometry import Geometry
@@ -47,9 +49,11 @@ def unsaid(meant: LabelRow, back: LabelRow, *, row_details: bool) -> list[Unsaid
     pairs = _paired(meant.objects, back.objects)
     found = [one for item, other in pairs for one in _of_object(item, other)]
     marks = [_mark(meant, mark) for mark in back.classifications]
-    for mark in meant.classifications:
-        if not _take(marks, _mark(meant, mark)):
-            found.append(Unsaid(mark.id, "classification", frozenset({"classification", "frames"})))
+    found += [
+        Unsaid(mark.id, "classification", frozenset({"classification", "frames"}))
+        for mark in meant.classifications
+        if not _take(marks, _mark(meant, mark))
+    ]
     found += _links(meant, back, pairs)
     return found + list(_details(meant, back, row_details=row_details))
 
@@ -61,15 +65,15 @@ def invented(meant: LabelRow, back: LabelRow) -> int:
 
 def near(one: object, other: object) -> bool:
     """Whether two values are equal, numbers within a millionth of a pixel and masks to the pixel."""
-    if isinstance(one, Mask | str | bool | None) or type(one) is not type(other):
-        return bool(one == other)
-    if isinstance(one, float) and isinstance(other, float):
+    if isinstance(one, int | float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-6)
+    if type(one) is not type(other):
+        return False
     if isinstance(one, tuple | list) and isinstance(other, tuple | list):
         return len(one) == len(other) and all(map(near, one, other))
-    if is_dataclass(one):
+    if is_dataclass(one) and not isinstance(one, Mask):
         return all(near(getattr(one, item.name), getattr(other, item.name)) for item in fields(one))
-    return bool(one == other)
+    return bool(np.all(one == other))
 
 
 def _paired(

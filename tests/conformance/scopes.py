@@ -1,4 +1,4 @@
-"""What each platform holds beyond what its `Features` can say. A platform that is not named holds all of it."""
+"""What each platform holds beyond what its `Features` can say. One that is not named holds all of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -54,5 +54,7 @@ def met_by(platform: Platform) -> Scope:
 
 def _scope(platform: Platform, finer: Mapping[str, Any]) -> Scope:
     scope = Scope.of(platform.features)
-    changes = {name: value(getattr(scope, name)) if callable(value) else value for name, value in finer.items()}
+    changes = {
+        name: value(getattr(scope, name)) if callable(value) else value for name, value in finer.items()
+    }
     return Scope.of(platform.features, **changes)

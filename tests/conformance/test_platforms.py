@@ -126,7 +126,8 @@ def test_whatever_does_not_arrive_is_named(platform: Platform, data: st.DataObje
             assert row.title in result.reason or row.key in result.reason
             continue
         assert back is not None
-        said = [(str(loss.what), loss.object) for loss in (*result.losses, *result.notes)]
+        said = [(str(loss.what), loss.object) for loss in result.losses]
+        said += [(note.what, note.object) for note in result.notes]
         for one in unsaid(row, back, row_details=platform.features.row_details):
             named = [what for what, item in said if item == one.object or item is None or one.object is None]
             assert one.excuses & set(named), f"{one} is not among {said}"
@@ -152,7 +153,7 @@ async def test_packing_is_pure_and_means_the_same_in_another_process(
         assert json.loads(child.stdout) == here == await digests_at(site)
 
 
-# ---- rows and bundles ---------------------------------------------------------------------------------------
+# ---- rows and bundles -------------------------------------------------------------------------------------
 
 
 @EVERY
@@ -260,7 +261,7 @@ async def test_keys_and_rows_agree_and_can_be_read_again(platform: Platform, tmp
         for key in counted:
             row = shapes[key.key]
             assert row is not None
-            assert key.pairs == {(item.class_name, item.shape) for item in row.objects}
+            assert key.pairs == frozenset((item.class_name, item.shape) for item in row.objects)
 
 
 # ---- settings ---------------------------------------------------------------------------------------------
@@ -310,7 +311,7 @@ async def test_no_secret_is_told_by_settings(platform: Platform, tmp_path: Path)
         assert CANARY not in str(refused.value)
 
 
-# ---- the folder ---------------------------------------------------------------------------------------------
+# ---- the folder -------------------------------------------------------------------------------------------
 
 
 @EVERY

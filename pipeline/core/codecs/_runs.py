@@ -52,16 +52,29 @@ def string_of_runs(runs: Runs) -> str:
     """The runs as characters."""
     numbers = runs.copy()
     numbers[3:] -= runs[1:-2]
+    places = numbers + _SHORT
+    words = _WORDS.take(places, mode="clip")
+    long = ((places < 0) | (places >= 2 * _SHORT)).nonzero()[0]
+    if long.size:
+        words[long] = _words(numbers[long])
+    return words.tobytes().translate(None, b"\0").decode("ascii")
+
+
+def _words(numbers: Runs) -> NDArray[np.uint64]:
+    """Each number as 8 bytes: its characters, lowest group first, and zeros, which are no characters."""
     magnitude = numbers ^ (numbers >> 63)
-    most = 1 + int(magnitude.max()).bit_length() // 5
-    # One row per number; the groups that it does not need stay 0, which is no character, and are taken out.
-    rows = np.zeros((numbers.size, most), np.uint8)
+    rows = np.zeros((numbers.size, 8), np.uint8)
     rows[:, 0] = (numbers & 31) + 48
-    for group in range(1, most):
-        longer = np.flatnonzero(magnitude >= 1 << (5 * group - 1))
+    for group in range(1, 1 + int(magnitude.max()).bit_length() // 5):
+        longer = (magnitude >= 1 << (5 * group - 1)).nonzero()[0]
         rows[longer, group - 1] += _MORE
         rows[longer, group] = ((numbers[longer] >> (5 * group)) & 31) + 48
-    return rows.tobytes().translate(None, b"\0").decode("ascii")
+    return rows.view(np.uint64).reshape(-1)
+
+
+_SHORT = 512
+"""Numbers from -512 to 511 are looked up: nearly all of them, as neighbouring rows of a mask are alike."""
+_WORDS = _words(np.arange(-_SHORT, _SHORT))
 
 
 def runs_of_string(data: str | bytes) -> Runs:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import anyio
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -50,7 +51,9 @@ async def connected(path: Path, *, must_exist: bool) -> AsyncIterator[AsyncConne
                 await _prepare(connection, path)
             yield connection
         finally:
-            await connection.close()
+            # A second Ctrl-C cancels everything; a close that is cut short leaves its thread waiting.
+            with anyio.CancelScope(shield=True):
+                await connection.close()
     finally:
         await engine.dispose()
 

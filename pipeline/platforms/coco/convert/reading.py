@@ -1,8 +1,12 @@
 """COCO's images and annotations to rows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
+
+import msgspec
 
 from pipeline.core.geometry import Geometry, Shape
 from pipeline.core.labels import (
@@ -99,11 +103,12 @@ class Reader:
         groups: list[Group] = []
         try:
             size = _size_of(image) or size
+            alike: Counter[str] = Counter()
             for place, annotation in enumerate(annotations):
                 mask = annotation.get(SEGMENTATION)
                 if isinstance(mask, dict):
                     size = _agreed(size, rle_size(mask), _name(annotation, place))
-                made = self.objects(annotation, place)
+                made = self.objects(annotation, place, _identity(annotation, alike))
                 objects += made
                 if len(made) > 1:
                     groups.append(Group(made[0].id, tuple(item.id for item in made)))
@@ -120,17 +125,17 @@ class Reader:
             key, title, media=(media,), objects=tuple(objects), groups=tuple(groups), raw=Raw(PLATFORM, image)
         )
 
-    def objects(self, annotation: Json, place: int) -> list[ObjectInstance]:
+    def objects(self, annotation: Json, place: int, identity: str) -> list[ObjectInstance]:
         """Return one object for each geometry that the annotation, the `place`th of its image, states.
 
         Raises ValueError.
         """
         try:
-            return self._objects(annotation, place)
+            return self._objects(annotation, identity)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{_name(annotation, place)}: {error}") from error
 
-    def _objects(self, annotation: Json, place: int) -> list[ObjectInstance]:
+    def _objects(self, annotation: Json, identity: str) -> list[ObjectInstance]:
         points = states_points(annotation.get(KEYPOINTS))
         category = self.categories.find(annotation.get("category_id"), points=points)
         keys = stated(annotation, self.wanted)
@@ -140,7 +145,6 @@ class Reader:
         if score is not None and type(score) not in (int, float):
             raise ValueError(f"score is {score!r}; expected a number")
         answers = read_answers(annotation.get("attributes"))
-        first = str(annotation["id"]) if "id" in annotation else f"detection-{place}"
         raw = Raw(PLATFORM, annotation)
         made: list[ObjectInstance] = []
         for key, _ in keys:
@@ -148,9 +152,23 @@ class Reader:
             found = Occurrence(
                 geometry, confidence=score, provenance=BY_MODEL if self.results else NO_PROVENANCE
             )
-            number = f"{first}:{key}" if made else first
+            number = f"{identity}:{key}" if made else identity
             made.append(ObjectInstance(number, category.name, {0: found}, answers, raw=raw))
         return made
+
+
+def _identity(annotation: Json, alike: Counter[str]) -> str:
+    """Return the annotation's id; a detection has none, so what it says stands for it.
+
+    Detections of two files, or of two nights, are thus told apart, and one that comes again is known again.
+    `alike` counts those of this image that say the same.
+    """
+    if "id" in annotation:
+        return str(annotation["id"])
+    said = msgspec.json.encode(annotation, order="sorted")
+    found = f"detection-{blake2b(said, digest_size=8).hexdigest()}"
+    alike[found] += 1
+    return found if alike[found] == 1 else f"{found}-{alike[found]}"
 
 
 def _name(annotation: Json, place: int) -> str:

@@ -94,6 +94,8 @@ def _row_notes(packing: Packing) -> None:
     if row.status is not None and row.status != opened.get("label_status"):
         why = f"status {row.status!r} is not written; a row's state is the project's workflow"
         packing.notes.append(Note(packing.key, None, "status", why))
+    if row.score is not None:
+        packing.notes.append(Note(packing.key, None, "score", f"score {row.score} is not written"))
     if row.priority is not None and row.priority != opened.get("priority"):
         packing.notes.append(Note(packing.key, None, "priority", f"priority {row.priority} is not written"))
     if row.metadata and row.metadata != (opened.get("client_metadata") or {}):
