@@ -23,8 +23,6 @@ class LossKind(StrEnum):
     FRAMES = "frames"
     CONFIDENCE = "confidence"
     PRECISION = "precision"
-    STATUS = "status"
-    METADATA = "metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +63,4 @@ class Features:
     keyframes: bool = False
     confidence: bool = True
     row_details: bool = False
-    """Whether status, priority, score and metadata of a row are held."""
+    """Whether status, priority, score and metadata of a row are held; where not, that is a note."""

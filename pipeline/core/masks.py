@@ -82,7 +82,8 @@ class Mask:
 
         Raises `MaskError` for any other array.
         """
-        return cls._of(array.shape[0], array.shape[1], toggles_of_array(array))
+        toggles = toggles_of_array(array)
+        return cls._of(array.shape[0], array.shape[1], toggles)
 
     @classmethod
     def from_packed(cls, bits: bytes, height: int, width: int) -> Self:

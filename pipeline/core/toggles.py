@@ -44,10 +44,8 @@ def of_packed(bits: NDArray[np.uint8], size: int) -> Toggles:
     if not used[0]:
         before[0] = 0
     changes = (these ^ (these >> 1) ^ (before << 63)).astype(">u8").view(np.uint8)
-    hit = changes.nonzero()[0]
-    bit = np.unpackbits(changes[hit]).nonzero()[0]
-    byte = hit[bit >> 3]
-    toggles: Toggles = ((used[byte >> 3] << 6) + ((byte & 7) << 3) + (bit & 7)).astype(np.uint32)
+    bit = np.unpackbits(changes).view(np.bool_).nonzero()[0]
+    toggles: Toggles = ((used << 6).take(bit >> 6) + (bit & 63)).astype(np.uint32)
     # A run that touches the last pixel has no toggle in these bits unless some are left over.
     return np.append(toggles, np.uint32(size)) if toggles.size % 2 else toggles
 

@@ -53,6 +53,8 @@ async def chunks(rows: MemoryObjectReceiveStream[Item], at_most: int) -> AsyncIt
 
 async def pour(items: Iterable[Item], into: MemoryObjectSendStream[Item]) -> None:
     """Send the items, and give way to others only where the stream is full."""
+    # Where all stages are being cancelled the receiver may have gone, and that is no error of the sender.
+    await anyio.lowlevel.checkpoint_if_cancelled()
     for item in items:
         try:
             into.send_nowait(item)

@@ -71,14 +71,17 @@ class Rows(Section):
 
 
 class Engine(Section):
-    """How hard to work. Absent: rate and concurrency tune themselves, workers are as many as processors."""
+    """How hard to work. Absent: rate and concurrency tune themselves, workers are as many as processors.
+
+    With `workers: 0` masks are encoded in a thread, and no process is started.
+    """
 
     bundle_rows: Annotated[int, Field(ge=1, le=1000)] = 1000
     bundle_bytes: Annotated[int, BeforeValidator(byte_count)] = 8 * 1024 * 1024
     linger: Annotated[float, BeforeValidator(seconds)] = 2.0
     requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     concurrency: Annotated[int, Field(ge=1)] | None = None
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=0)] | None = None
 
 
 class Job(Section):

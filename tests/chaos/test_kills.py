@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -23,6 +24,7 @@ from tests.chaos.rehearsal import (
     wait_until,
     workers_of,
 )
+from tests.cli.command import environment
 
 KILLS = 50
 
@@ -129,6 +131,47 @@ def test_sigterm_ends_a_job_with_143_and_it_can_be_resumed(project: Rehearsal) -
     job = project.job()
     interrupted(project, job, signal.SIGTERM, 143)
     assert project.finish(job) == 0
+    project.check()
+
+
+SCRIPT = """
+import json, sys
+from pipeline import Job, run_sync
+from tests.chaos.rehearsal import row_of
+
+if __name__ == "__main__":
+    parts = json.load(open("job.yaml"))
+    rows = map(row_of, range(int(sys.argv[1])))
+    sys.exit(run_sync(Job.from_mapping({**parts, "source": rows})).exit_code)
+"""
+
+
+def test_a_program_that_is_interrupted_goes_on_where_it_was(project: Rehearsal) -> None:
+    job = project.job()
+    script = job.parent / "script.py"
+    script.write_text(SCRIPT)
+
+    def start() -> subprocess.Popen[str]:
+        words = [sys.executable, str(script), str(project.count)]
+        return subprocess.Popen(
+            words,
+            cwd=job.parent,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    first = start()
+    wait_until(first, lambda: len(project.writes()) >= 100)
+    interrupt(first)
+    _, said = first.communicate()
+    assert first.returncode == -signal.SIGINT, said
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert len(project.writes()) < project.count
+    second = start()
+    _, said = second.communicate()
+    assert second.returncode == 0, said
     project.check()
 
 

@@ -7,6 +7,8 @@ group follows; the highest bit of the last group is the sign. The format is that
 rleFrString) of the COCO API.
 """
 
+import sys
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,8 +57,11 @@ def string_of_runs(runs: Runs) -> str:
     places = numbers + _SHORT
     words = _WORDS.take(places, mode="clip")
     long = ((places < 0) | (places >= 2 * _SHORT)).nonzero()[0]
-    if long.size:
+    if long.size > _FEW:
         words[long] = _words(numbers[long])
+    else:
+        for place in long:
+            words[place] = _word(int(numbers[place]))
     return words.tobytes().translate(None, b"\0").decode("ascii")
 
 
@@ -72,6 +77,18 @@ def _words(numbers: Runs) -> NDArray[np.uint64]:
     return rows.view(np.uint64).reshape(-1)
 
 
+def _word(number: int) -> int:
+    """One number as `_words` has it, on a machine of either byte order."""
+    magnitude = number ^ (number >> 63)
+    codes = bytearray([(number & 31) + 48])
+    while magnitude >= 1 << (5 * len(codes) - 1):
+        codes[-1] += _MORE
+        codes.append(((number >> (5 * len(codes))) & 31) + 48)
+    return int.from_bytes(codes.ljust(8, b"\0"), sys.byteorder)
+
+
+_FEW = 16
+"""Numbers up to which one by one is quicker than all at once."""
 _SHORT = 512
 """Numbers from -512 to 511 are looked up: nearly all of them, as neighbouring rows of a mask are alike."""
 _WORDS = _words(np.arange(-_SHORT, _SHORT))

@@ -116,6 +116,11 @@ def _notes(row: LabelRow) -> Iterator[Note]:
     )
     if authors:
         yield Note(row.key, None, "provenance", "COCO holds no authors and times of labels")
+    # How far the work on a row has come belongs to the platform where it is done, and is no label.
+    details = ("status", row.status), ("metadata", row.metadata or None), ("priority", row.priority)
+    for name, value in (*details, ("score", row.score)):
+        if value is not None:
+            yield Note(row.key, None, name, f"COCO holds no {name} of an image")
 
 
 def _lose_row(packing: _Packing) -> None:
@@ -126,11 +131,6 @@ def _lose_row(packing: _Packing) -> None:
         packing.lose(mark.id, LossKind.CLASSIFICATION, f"COCO holds no classifications ({mark.name!r})")
     for link in row.relations:
         packing.lose(link.source, LossKind.RELATION, f"COCO holds no relations ({link.name!r})")
-    if row.status is not None:
-        packing.lose(None, LossKind.STATUS, f"COCO holds no status ({row.status!r})")
-    details = {"metadata": row.metadata or None, "priority": row.priority, "score": row.score}
-    for name in (name for name, value in details.items() if value is not None):
-        packing.lose(None, LossKind.METADATA, f"COCO holds no {name} of an image")
 
 
 # ---- which objects make one annotation --------------------------------------------------------------------
