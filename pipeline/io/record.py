@@ -107,6 +107,11 @@ class Record:
             )
             raise Stopped(message)
 
+    async def rejected_anew(self, rows: Sequence[Rejection]) -> None:
+        """Reject those of the rows that are not settled yet."""
+        left = await self.wanted([row.key for row in rows]) if rows else set()
+        await self.rejected([row for row in rows if row.key.key in left])
+
     def _kept(self, rejection: Rejection) -> bytes | None:
         """Return the row as it is kept; None where there is none, or it holds what no archive can (NaN)."""
         try:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from pipeline.core.batching import Batcher, BatchRule
@@ -54,7 +55,7 @@ async def chunks(rows: MemoryObjectReceiveStream[Item], at_most: int) -> AsyncIt
 async def pour(items: Iterable[Item], into: MemoryObjectSendStream[Item]) -> None:
     """Send the items, and give way to others only where the stream is full."""
     # Where all stages are being cancelled the receiver may have gone, and that is no error of the sender.
-    await anyio.lowlevel.checkpoint_if_cancelled()
+    await checkpoint_if_cancelled()
     for item in items:
         try:
             into.send_nowait(item)

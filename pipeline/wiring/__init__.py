@@ -14,7 +14,7 @@ from pipeline import flow
 from pipeline.core.batching import BatchRule
 from pipeline.core.encoding import seconds_of_pixels
 from pipeline.core.operations import Clip
-from pipeline.core.rows import Mode
+from pipeline.core.rows import Mode, Rejection
 from pipeline.errors import Exit, LabelferryError, UsageError
 from pipeline.events import Event, PaceChanged, Phase, RunEnded, RunStarted
 from pipeline.io.channel import Channels
@@ -27,7 +27,7 @@ from pipeline.io.redaction import Redactor
 from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
 from pipeline.job import Address, Job
 from pipeline.platforms.archive.convert import write_row
-from pipeline.ports import Encoder, Journal, Plan, RunRecord, Tools
+from pipeline.ports import Encoder, Journal, Places, Plan, RunRecord, Tools
 from pipeline.report import Report
 from pipeline.wiring.classes import Seen, check_classes, revised
 from pipeline.wiring.ends import Ends, connected
@@ -38,6 +38,7 @@ __all__ = ["RunOptions", "checks", "open_journal", "run", "run_sync", "seed_from
 
 OPEN_BYTES = 256 * 1024 * 1024
 """Bytes of source rows that are opened in one bundle at most; rasters are large, requests are not."""
+REJECTS_AT_ONCE = 500
 WORK_FOLDER = ".labelferry"
 """The folder beside the journal where a run keeps what must survive a crash."""
 
@@ -120,6 +121,8 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     check_classes(seen, job.operations, await ends.target.ontology(), ends.features)
     emit(RunStarted(job.name, started.id, seen.rows if keys is not None else None, started.resumed))
     line = _line(job, options, emit, ends, plan, journal, workers)
+    if keys is not None:
+        await _reject_unmatched(line, places)
     emit(Phase("moving"))
     async with anyio.create_task_group() as group:
         group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
@@ -127,14 +130,29 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     for host in channels.hosts:
         pace = channels.pace_of(host)
         emit(PaceChanged(host, pace.concurrency, pace.rate, "at the end"))
-    emit(Phase("finishing"))
-    await ends.target.finish(complete=not line.stop.is_set())
+    emit(await _finished(line, journal))
+
+
+async def _reject_unmatched(line: flow.Line, places: Places) -> None:
+    """Reject, before the first write, every row that has no place of its own in the target."""
+    unmatched: list[Rejection] = []
+    async for problem in places.problems():
+        unmatched.append(problem)
+        if len(unmatched) == REJECTS_AT_ONCE:
+            await line.record.rejected_anew(unmatched)
+            unmatched = []
+    await line.record.rejected_anew(unmatched)
+
+
+async def _finished(line: flow.Line, journal: Journal) -> RunEnded:
+    line.record.tell(Phase("finishing"))
+    await line.target.finish(complete=not line.stop.is_set())
     if line.stop.is_set():
-        emit(RunEnded("interrupted", "stopped on request; the run can be resumed"))
-        return
-    outcome = "rejected" if line.record.rejects else "saved"
+        return RunEnded("interrupted", "stopped on request; the run can be resumed")
+    counts = await journal.counts(line.plan.run)
+    outcome = "rejected" if counts.get("rejected") else "saved"
     await journal.end(outcome)
-    emit(RunEnded(outcome, ""))
+    return RunEnded(outcome, "")
 
 
 async def _check_unfinished(journal: Journal, job: str) -> None:

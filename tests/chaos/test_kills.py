@@ -90,10 +90,11 @@ def test_a_job_that_is_killed_at_any_moment_loses_and_doubles_nothing(
     assert project.finish(project.job("whole")) == 0
     whole = time.monotonic() - began
     project.check()
-    kills = amid = 0
+    kills = amid = jobs = 0
     while kills < KILLS:
         project.reset()
-        job = project.job(f"job-{kills}")
+        jobs += 1
+        job = project.job(f"job-{jobs}")
         book, seen = Book(), 0
         while not book.ended and killed(project, job, draw.uniform(0.2, 0.95) * whole):
             kills += 1

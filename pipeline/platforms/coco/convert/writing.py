@@ -79,8 +79,9 @@ def pack_row(row: EditedRow, style: Style) -> PackedRow:
 
 
 def _image(row: LabelRow) -> tuple[Json, Id | None]:
-    """Return the image, and the id that it had: COCO's own, else the row's key where that is a number."""
-    image: Json = {"id": int(row.key)} if row.key.isdecimal() and str(int(row.key)) == row.key else {}
+    """Return the image, and the id that it had: COCO's own, else the row's key or title that is a number."""
+    numbers = [int(name) for name in (row.key, row.title) if name.isdecimal() and str(int(name)) == name]
+    image: Json = {"id": numbers[0]} if numbers else {}
     if row.raw is not None and row.raw.platform == PLATFORM:
         image = dict(row.raw.data)
     bare = image.keys() <= {"id"}

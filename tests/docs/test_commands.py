@@ -1,0 +1,114 @@
+"""Every command of the pages, run as it stands there, against a stand-in where it names a project."""
+
+import json
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.job import parse_address
+from tests.cli.command import Sandbox, coco, command, environment, labelferry, sandbox
+from tests.docs.pages import blocks, commands
+
+COMMANDS = commands()
+PROJECT = "7d4ead9c-4087-4832-a301-eb2545e7d43b"
+"""The project of the examples."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Folders to start from. In one a run was stopped, in the other one ended with a rejected row."""
+
+    server: Sandbox
+    stopped: Path
+    ended: Path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("docs")
+    coco(folder / "instances.json")
+    boxes = [{"image_id": n, "category_id": 1, "bbox": [5, 5, 20, 20], "score": 0.9} for n in (1, 2, 3)]
+    (folder / "results.json").write_text(json.dumps(boxes))
+    with sandbox(folder, "--seed", "instances.json", "--keys", "keys") as server:
+        key = server.env["ENCORD_SSH_KEY_FILE"]
+        project = server.address.partition(":")[2].partition("?")[0]
+        job = next(text for name, text in blocks("yaml") if name.startswith("docs/guide.md"))
+        mine = job.replace(PROJECT, project).replace("~/.ssh/encord", f"{key}, url: '{server.url}'")
+        (folder / "nightly.yaml").write_text(mine)
+        assert labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder).code == 0
+        (folder / "labelferry.db").unlink()
+        server.control("faults", {"poison": ["3.jpg"]})
+        stopped, ended = folder / "stopped", folder / "ended"
+        for name, code, flags in ((stopped, 1, ["--max-rejects", "0"]), (ended, 3, [])):
+            shutil.copytree(folder, name, ignore=shutil.ignore_patterns("stopped", "ended", "keys"))
+            done = labelferry("run", "nightly.yaml", *flags, cwd=name, env=server.env)
+            assert done.code == code, done.text
+        server.control("faults", {})
+        yield World(server, stopped, ended)
+
+
+def in_this_world(words: list[str], server: Sandbox) -> list[str]:
+    """The words with this stand-in's project in place of the examples', and no more drawn than is needed."""
+    project = server.address.partition(":")[2].partition("?")[0]
+    found = []
+    for word in words:
+        if word.startswith("encord:"):
+            query = word.partition("?")[2].replace("~/.ssh/encord", server.env["ENCORD_SSH_KEY_FILE"])
+            found.append(f"encord:{project}?url={server.url}" + (f"&{query}" if query else ""))
+        else:
+            found.append({"8700": "0", "VERB": "copy"}.get(word, word))
+    return [*found, "--rows", "5", "--latency", "0"] if words[0] == "demo" else found
+
+
+def cleared(folder: Path, words: list[str]) -> None:
+    """Make room where a copy writes a file."""
+    target = parse_address(words[2])
+    if target.platform == "archive":
+        shutil.rmtree(folder / target.rest)
+    elif target.platform == "coco":
+        (folder / target.rest).unlink()
+
+
+def serve_and_end(words: list[str], folder: Path) -> None:
+    """Start a sandbox, read what it says to export, and end it as Ctrl-C does."""
+    process = subprocess.Popen(
+        command(words),
+        cwd=folder,
+        env=environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    process.stdout.close()
+    assert process.wait() == 0
+    assert any(line.startswith("export ") for line in said), said
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_of_the_pages_works(line: str, world: World, tmp_path: Path) -> None:
+    words = shlex.split(line)[1:]
+    folder = tmp_path / "here"
+    shutil.copytree(world.stopped if words[0] == "resume" else world.ended, folder)
+    if words[0] == "sandbox":
+        serve_and_end(in_this_world(words, world.server), folder)
+        return
+    if words[0] == "copy":
+        cleared(folder, words)
+    if words[0] in {"copy", "run"}:
+        world.server.control("reset", {})
+    done = labelferry(*in_this_world(words, world.server), cwd=folder, env=world.server.env)
+    assert done.code == 0, done.text
+
+
+def test_the_pages_have_commands_of_every_verb() -> None:
+    tried = {shlex.split(line)[1] for line in COMMANDS}
+    wanted = {"demo", "copy", "run", "resume", "status", "doctor", "platforms", "sandbox", "rejects"}
+    assert tried >= wanted
