@@ -1,7 +1,7 @@
 """`labelferry sandbox`: a local server that speaks a platform's API."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -13,33 +13,44 @@ if TYPE_CHECKING:
     from pipeline.sandbox.process import StandIn
 
 
+Platform: TypeAlias = Annotated[
+    str, typer.Argument(metavar="PLATFORM", help="As `labelferry platforms` names it.", show_default=False)
+]
+Seeds: TypeAlias = Annotated[
+    list[str],
+    typer.Option(
+        metavar="FILE",
+        help="What it starts with: one data unit per row, and classes drafted from the labels. "
+        "A COCO file, an archive folder, or an address. Repeatable.",
+        show_default=False,
+    ),
+]
+Port: TypeAlias = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+Latency: TypeAlias = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Before each answer.")]
+FaultPairs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE", help="A fault to order: fail_before=0.05, busy_seconds=10 ... Repeatable."
+    ),
+]
+Keys: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where keys are kept; a temporary folder without it.")
+]
+OptionPairs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Another option: prefix, title, log, state ... Repeatable."),
+]
+
+
 @ended
 def sandbox(
-    platform: Annotated[str, typer.Argument(metavar="PLATFORM", help="As `labelferry platforms` names it.")],
-    seed: Annotated[
-        list[str],
-        typer.Option(
-            metavar="FILE",
-            help="What it starts with: one data unit per row, and classes drafted from the labels. "
-            "A COCO file, an archive folder, or an address. Repeatable.",
-        ),
-    ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    latency: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Before each answer.")] = 0.0,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE", help="A fault to order: fail_before=0.05, busy_seconds=10 ... Repeatable."
-        ),
-    ] = None,
-    keys: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Where keys are kept; a temporary folder without it."),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Another option: prefix, title, log, state ... Repeatable."),
-    ] = None,
+    platform: Platform,
+    seed: Seeds,
+    port: Port = 0,
+    latency: Latency = 0.0,
+    fault: FaultPairs = None,
+    keys: Keys = None,
+    option: OptionPairs = None,
 ) -> None:
     """Serve a platform's API on this machine, to rehearse a job.
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from pipeline.core.geometry import Shape
 
+NAMED = 12
+"""Classes that a message names at most."""
+
 
 class AttributeKind(StrEnum):
     """What an attribute's answer is."""
@@ -127,7 +130,9 @@ class Ontology:
                 f"class {name!r} exists with shape {', '.join(shapes)}, but the label is a {shape.value}; "
                 f"add `convert: {{to: {shapes[0]}}}` to the operations, or such a class to the ontology"
             )
-        known = ", ".join(sorted({item.name for item in self.classes})) or "none"
+        names = sorted({item.name for item in self.classes})
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        known = (", ".join(names[:NAMED]) or "none") + more
         return (
             f"no class {name!r} of shape {shape.value} in the target's ontology (its classes: {known}); "
             "add it there, or use `rename`, `keep` or `drop`"

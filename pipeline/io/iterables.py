@@ -94,7 +94,7 @@ class OwnRows:
 
 
 KEYS_AT_ONCE = 500
-ROWS_AT_ONCE = 32
+ROWS_AT_ONCE = 64
 """Rows of a plain iterable that are taken at once: the journal is asked about all of them together."""
 
 

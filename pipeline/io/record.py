@@ -34,6 +34,8 @@ class Record:
     dry_run: bool = False
     redact: Callable[[str], str] = str
     """Takes secrets out of a reason: it may quote a server's answer or a user's function."""
+    fresh: bool = False
+    """No row of the run was settled before its rows are read, so the journal needs not be asked for each."""
     rejects: int = 0
     """Rows rejected so far, in this process."""
 
@@ -52,12 +54,10 @@ class Record:
 
     async def wanted(self, keys: Sequence[RowKey]) -> set[str]:
         """Return those keys whose rows are not settled yet."""
+        if self.fresh:
+            return {key.key for key in keys}
         with self.timed("journal"):
             done = await self.journal.settled([key.key for key in keys])
-        if done:
-            self.emit(
-                RowsSettled("already-done", len(done), sum(key.labels for key in keys if key.key in done))
-            )
         return {key.key for key in keys} - done
 
     async def decided(self, opened: Sequence[OpenRow | Rejection], mode: Mode | None) -> list[OpenRow]:
@@ -108,8 +108,9 @@ class Record:
             raise Stopped(message)
 
     async def rejected_anew(self, rows: Sequence[Rejection]) -> None:
-        """Reject those of the rows that are not settled yet."""
+        """Reject, before the rows are read, those that are not settled yet."""
         left = await self.wanted([row.key for row in rows]) if rows else set()
+        self.fresh = self.fresh and not rows
         await self.rejected([row for row in rows if row.key.key in left])
 
     def _kept(self, rejection: Rejection) -> bytes | None:

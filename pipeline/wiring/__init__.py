@@ -16,7 +16,7 @@ from pipeline.core.encoding import seconds_of_pixels
 from pipeline.core.operations import Clip
 from pipeline.core.rows import Mode, Rejection
 from pipeline.errors import Exit, LabelferryError, UsageError
-from pipeline.events import Event, PaceChanged, Phase, RunEnded, RunStarted
+from pipeline.events import Event, PaceChanged, Phase, RowsSettled, RunEnded, RunStarted
 from pipeline.io.channel import Channels
 from pipeline.io.collecting import rare_collections
 from pipeline.io.editing import Editor
@@ -120,7 +120,9 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     places = await ends.target.prepare(plan, keys)
     check_classes(seen, job.operations, await ends.target.ontology(), ends.features)
     emit(RunStarted(job.name, started.id, seen.rows if keys is not None else None, started.resumed))
-    line = _line(job, options, emit, ends, plan, journal, workers)
+    if started.resumed:
+        emit(RowsSettled("already-done", await _settled(journal, started.id), 0))
+    line = _line(job, options, emit, ends, plan, journal, workers, resumed=started.resumed)
     if keys is not None:
         await _reject_unmatched(line, places)
     emit(Phase("moving"))
@@ -131,6 +133,11 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
         pace = channels.pace_of(host)
         emit(PaceChanged(host, pace.concurrency, pace.rate, "at the end"))
     emit(await _finished(line, journal))
+
+
+async def _settled(journal: Journal, run: str) -> int:
+    counts = await journal.counts(run)
+    return sum(number for status, number in counts.items() if status not in {"pending", "intent"})
 
 
 async def _reject_unmatched(line: flow.Line, places: Places) -> None:
@@ -182,6 +189,8 @@ def _line(
     plan: Plan,
     journal: Journal,
     encoder: Encoder,
+    *,
+    resumed: bool,
 ) -> flow.Line:
     engine, limits = job.engine, ends.target.limits
     allowed = frozenset(loss.value for loss in job.allow_losses)
@@ -192,7 +201,14 @@ def _line(
         encoder=encoder,
         editor=Editor(job.operations, encoder),
         record=Record(
-            journal, emit, write_row, allowed, options.max_rejects, options.dry_run, _redactor(job).text
+            journal,
+            emit,
+            write_row,
+            allowed,
+            options.max_rejects,
+            options.dry_run,
+            _redactor(job).text,
+            fresh=not resumed,
         ),
         plan=plan,
         opening=BatchRule(min(engine.bundle_rows, limits.open_rows), OPEN_BYTES, engine.linger),

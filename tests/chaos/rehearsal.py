@@ -170,7 +170,14 @@ class Rehearsal:
         return {row["data_title"]: row["label_row"] for row in rows if row["label_row"] is not None}
 
     def check(self, *, but: Sequence[str] = ()) -> None:
-        """Every row (but those) holds its own labels, each once, and was initialised once."""
+        """Every row (but those) holds its own labels, was initialised once, and was never saved in part."""
+        self.check_labels(but=but)
+        created = Counter(write.title for write in self.writes("create"))
+        assert set(created.values()) == {1}
+        assert {write.labels for write in self.writes()} == {LABELS}
+
+    def check_labels(self, *, but: Sequence[str] = ()) -> None:
+        """Every row (but those) holds its own labels, each once."""
         rows = self.rows()
         wrong = {}
         for number in range(self.count):
@@ -183,9 +190,6 @@ class Rehearsal:
         assert wrong == {}
         for title in but:
             assert labels_of(rows[title]) == Counter()
-        created = Counter(write.title for write in self.writes("create"))
-        assert set(created.values()) == {1}
-        assert {write.labels for write in self.writes()} == {LABELS}
 
 
 def meant(number: int) -> Counter[tuple[object, ...]]:

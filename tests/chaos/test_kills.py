@@ -108,6 +108,20 @@ def test_a_job_that_is_killed_at_any_moment_loses_and_doubles_nothing(
     assert amid > 0
 
 
+def test_append_that_is_killed_and_goes_on_adds_every_label_once(project: Rehearsal) -> None:
+    boxes, masks = ([{"keep": {"classes": [name]}}] for name in ("car", "blob"))
+    assert project.finish(project.job("before", operations=boxes)) == 0
+    job = project.job("after", operations=masks, mode="append")
+    for saved in (100, 500, 1000):
+        process = project.start(job)
+        project.wait_for_saves(process, project.count + saved)
+        process.kill()
+        process.wait()
+        assert_nothing_left(process.pid)
+    assert project.finish(job) == 0, project.said(job)
+    project.check_labels()
+
+
 def interrupted(project: Rehearsal, job: Path, number: signal.Signals, code: int) -> None:
     """Stop a job by a signal in its midst; it ends with the code, leaves no process, and can be resumed."""
     process = project.start(job)

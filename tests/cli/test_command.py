@@ -115,7 +115,7 @@ def test_ctrl_c_drains_or_ends_at_once_and_resume_finishes(tmp_path: Path) -> No
 
 
 def interrupted(cwd: Path, env: object, number: signal.Signals, times: int) -> tuple[int, str]:
-    """Run the job, send a signal so often from the first saved bundle on; return the code and what was said."""
+    """Run the job, send a signal so often from the first saved bundle on; return code and stderr."""
     assert isinstance(env, dict)
     process = subprocess.Popen(
         command(["run", "job.yaml", "--json-logs"]),

@@ -32,9 +32,9 @@ def test_a_secret_is_hidden_where_its_name_gives_it_away(text: str) -> None:
 
 
 def test_a_secret_of_the_environment_is_hidden_wherever_it_stands() -> None:
-    redactor = Redactor({"SEGMENTS_API_KEY": CANARY, "HOME": "/home/me"})
+    redactor = Redactor({"SEGMENTS_API_KEY": CANARY, "HOME": "/data/me"})
     assert (
-        redactor.text(f"the server says {CANARY!r} of /home/me") == f"the server says '{HIDDEN}' of /home/me"
+        redactor.text(f"the server says {CANARY!r} of /data/me") == f"the server says '{HIDDEN}' of /data/me"
     )
 
 

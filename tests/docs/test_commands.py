@@ -20,13 +20,20 @@ PROJECT = "7d4ead9c-4087-4832-a301-eb2545e7d43b"
 """The project of the examples."""
 
 
+BEFORE = {
+    "resume": ({"refuse_keys": True}, 4),
+    "rejects": ({"poison": ["3.jpg"]}, 3),
+    "status": ({"poison": ["3.jpg"]}, 3),
+}
+"""Verbs that need a run before them: what the stand-in does wrong in it, and how it ends."""
+
+
 @dataclass(frozen=True)
 class World:
-    """Folders to start from. In one a run was stopped, in the other one ended with a rejected row."""
+    """A stand-in, and a folder with the files that the pages speak of."""
 
     server: Sandbox
-    stopped: Path
-    ended: Path
+    folder: Path
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +42,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     coco(folder / "instances.json")
     boxes = [{"image_id": n, "category_id": 1, "bbox": [5, 5, 20, 20], "score": 0.9} for n in (1, 2, 3)]
     (folder / "results.json").write_text(json.dumps(boxes))
-    with sandbox(folder, "--seed", "instances.json", "--keys", "keys") as server:
+    assert labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder).code == 0
+    (folder / "labelferry.db").unlink()
+    keys = tmp_path_factory.mktemp("keys")
+    with sandbox(folder, "--seed", "instances.json", "--keys", keys) as server:
         key = server.env["ENCORD_SSH_KEY_FILE"]
         project = server.address.partition(":")[2].partition("?")[0]
         job = next(text for name, text in blocks("yaml") if name.startswith("docs/guide.md"))
         mine = job.replace(PROJECT, project).replace("~/.ssh/encord", f"{key}, url: '{server.url}'")
         (folder / "nightly.yaml").write_text(mine)
-        assert labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder).code == 0
-        (folder / "labelferry.db").unlink()
-        server.control("faults", {"poison": ["3.jpg"]})
-        stopped, ended = folder / "stopped", folder / "ended"
-        for name, code, flags in ((stopped, 1, ["--max-rejects", "0"]), (ended, 3, [])):
-            shutil.copytree(folder, name, ignore=shutil.ignore_patterns("stopped", "ended", "keys"))
-            done = labelferry("run", "nightly.yaml", *flags, cwd=name, env=server.env)
-            assert done.code == code, done.text
-        server.control("faults", {})
-        yield World(server, stopped, ended)
+        yield World(server, folder)
+
+
+def ran(world: World, folder: Path, verb: str) -> None:
+    """Run the job of the pages before a verb that looks back at a run."""
+    fault, code = BEFORE[verb]
+    world.server.control("faults", fault)
+    done = labelferry("run", "nightly.yaml", cwd=folder, env=world.server.env)
+    world.server.control("faults", {})
+    assert done.code == code, done.text
 
 
 def in_this_world(words: list[str], server: Sandbox) -> list[str]:
@@ -96,14 +106,15 @@ def serve_and_end(words: list[str], folder: Path) -> None:
 def test_every_command_of_the_pages_works(line: str, world: World, tmp_path: Path) -> None:
     words = shlex.split(line)[1:]
     folder = tmp_path / "here"
-    shutil.copytree(world.stopped if words[0] == "resume" else world.ended, folder)
+    shutil.copytree(world.folder, folder)
+    world.server.control("reset", {})
     if words[0] == "sandbox":
         serve_and_end(in_this_world(words, world.server), folder)
         return
     if words[0] == "copy":
         cleared(folder, words)
-    if words[0] in {"copy", "run"}:
-        world.server.control("reset", {})
+    if words[0] in BEFORE:
+        ran(world, folder, words[0])
     done = labelferry(*in_this_world(words, world.server), cwd=folder, env=world.server.env)
     assert done.code == 0, done.text
 

@@ -15,6 +15,7 @@ from pipeline.errors import Exit
 from pipeline.job import Engine, Job
 from pipeline.job.steps import operations_of
 from pipeline.platforms import discover
+from pipeline.sandbox import Faults
 from pipeline.wiring.ends import sides_of
 from tests.cli.command import environment, labelferry
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, name_of, scripts, verbs
@@ -82,12 +83,13 @@ def test_the_picture_in_the_readme_shows_what_is_said_below_it() -> None:
     assert f"{said[2]} saved" in picture
 
 
-def test_the_guide_names_every_operation_every_exit_code_and_every_part_of_the_engine() -> None:
+def test_the_guide_names_every_operation_loss_fault_exit_code_and_key_of_a_job() -> None:
     guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
     assert [name for name in OPERATIONS if f"`{name}`" not in guide] == []
     assert [name for name in Engine.model_fields if f"`{name}`" not in guide] == []
     assert [name for name in Job.model_fields if f"`{name}`" not in guide and name != "media"] == []
     assert [kind for kind in LossKind if f"`{kind}`" not in guide] == []
+    assert [name for name in Faults.__struct_fields__ if f"`{name}`" not in guide] == []
     codes = set(map(int, re.findall(r"\d+", " ".join(re.findall(r"^\| ([\d, ]+) \|", guide, re.MULTILINE)))))
     assert codes == {code.value for code in Exit} - {Exit.DIFFERENT}
 

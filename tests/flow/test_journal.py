@@ -40,10 +40,19 @@ async def test_an_unfinished_run_goes_on_and_after_a_finished_one_a_new_one_star
 async def test_a_changed_job_does_not_continue_and_the_message_says_what_changed(tmp_path: Path) -> None:
     async with open_journal(url(tmp_path)) as journal:
         first = await journal.begin("job", JOB)
+        await decide(journal, keys(0, 1))
         with pytest.raises(UsageError, match=r"job 'job'.*changed since: mapping, operations; .*--new"):
             await journal.begin("job", {"target": "t", "operations": "other", "mapping": "m"})
         second = await journal.begin("job", {"target": "t", "operations": "other"}, new=True)
         assert second.id > first.id
+        assert [run.outcome for run in await journal.runs()] == ["abandoned", None]
+
+
+async def test_a_run_that_stopped_before_its_first_row_is_in_nobodys_way(tmp_path: Path) -> None:
+    async with open_journal(url(tmp_path)) as journal:
+        first = await journal.begin("job", JOB)
+        second = await journal.begin("job", {"target": "another"})
+        assert (second.id > first.id, second.resumed) == (True, False)
         assert [run.outcome for run in await journal.runs()] == ["abandoned", None]
 
 

@@ -39,8 +39,13 @@ async def begin(
         last = (await connection.execute(newest.where(run.c.job == job))).first()
         unfinished = last is not None and last.ended is None
         if last is not None and unfinished and not new:
-            _check(last, job, fingerprint)
-            return _record(last, resumed=True), last.run
+            changed = _changed(last, fingerprint)
+            if not changed:
+                return _record(last, resumed=True), last.run
+            # A run that stopped before its first row has nothing to go on with.
+            begun = sa.select(row.c.n).where(of_run(row.c.n, last.run)).limit(1)
+            if await connection.scalar(begun) is not None:
+                raise UsageError(_refusal(last, job, changed))
         if last is not None and unfinished:
             ended = run.update().where(run.c.run == last.run).values(ended=now.isoformat(), outcome=ABANDONED)
             await connection.execute(ended)
@@ -67,14 +72,16 @@ def _time_of(id_: str) -> datetime:
     return datetime.strptime(day, "%Y%m%d-%H%M%S").replace(tzinfo=UTC, microsecond=microsecond)
 
 
-def _check(last: sa.Row[Any], job: str, fingerprint: Mapping[str, str]) -> None:
+def _changed(last: sa.Row[Any], fingerprint: Mapping[str, str]) -> list[str]:
     before = msgspec.json.decode(last.fingerprint, type=dict[str, str])
-    names = sorted(name for name in before.keys() | fingerprint if before.get(name) != fingerprint.get(name))
-    if names:
-        raise UsageError(
-            f"job {job!r} has an unfinished run {last.id}, and these parts of the job have changed since: "
-            f"{', '.join(names)}; put them back to finish that run, or leave it and start another with --new"
-        )
+    return sorted(name for name in before.keys() | fingerprint if before.get(name) != fingerprint.get(name))
+
+
+def _refusal(last: sa.Row[Any], job: str, changed: Sequence[str]) -> str:
+    return (
+        f"job {job!r} has an unfinished run {last.id}, and these parts of the job have changed since: "
+        f"{', '.join(changed)}; put them back to finish that run, or leave it and start another with --new"
+    )
 
 
 async def end(store: Store, number: int, now: datetime, outcome: str) -> None:

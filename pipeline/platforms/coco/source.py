@@ -1,7 +1,7 @@
 """Reads COCO files: image by image, with the annotations of each."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -45,22 +45,24 @@ class CocoSource:
         Raises UsageError for a file that is missing, truncated, not JSON or not COCO, with the position.
         """
         categories = (await self._indexed()).categories
-        async for batch in self._batches():
-            for entry in batch:
-                if entry.problem is None:
-                    yield _key(entry, categories)
+        async with aclosing(self._batches()) as batches:
+            async for batch in batches:
+                for entry in batch:
+                    if entry.problem is None:
+                        yield _key(entry, categories)
 
     async def tasks(
         self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
     ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen images that are still to do; one that cannot be read comes as a Rejection."""
         index = await self._indexed()
-        async for batch in self._batches():
-            keys = [_key(entry, index.categories) for entry in batch]
-            left = await wanted(keys)
-            for key, entry in zip(keys, batch, strict=True):
-                if key.key in left:
-                    yield self._task(index, key, entry)
+        async with aclosing(self._batches()) as batches:
+            async for batch in batches:
+                keys = [_key(entry, index.categories) for entry in batch]
+                left = await wanted(keys)
+                for key, entry in zip(keys, batch, strict=True):
+                    if key.key in left:
+                        yield self._task(index, key, entry)
 
     def close(self) -> None:
         """Remove the index."""
@@ -81,7 +83,7 @@ class CocoSource:
             self._index = index
         return self._index
 
-    async def _batches(self) -> AsyncIterator[list[Entry]]:
+    async def _batches(self) -> AsyncGenerator[list[Entry], None]:
         index = await self._indexed()
         entries = islice(filter(self._fits, index.entries()), self._choice.limit)
         while batch := await to_thread.run_sync(_take, entries):

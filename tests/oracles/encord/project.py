@@ -28,6 +28,9 @@ needs_sdk = pytest.mark.skipif(
 
 Json = dict[str, Any]
 TOKEN = "sandbox-token"
+DOCUMENTED = "project: 7d4ead9c-4087-4832-a301-eb2545e7d43b"
+TARGET = f"target: {{platform: encord, {DOCUMENTED}}}\n"
+"""How a job file names the project of the documentation."""
 
 IMAGE = LabelRow(key="a", title="image.png", media=(Media(width=161, height=120),))
 OTHER = LabelRow(key="b", title="other.png", media=(Media(width=67, height=43),))
@@ -92,12 +95,16 @@ class Project:
         assert ended.code == code, ended.text
         return ended
 
-    async def job(self, text: str, *, code: int = 0, name: str = "job") -> Ended:
-        """Run a job file in which PROJECT stands for this project's settings."""
-        settings = f"platform: encord, project: {self.hash}, url: '{self.running.url}'"
+    async def job(self, text: str, *flags: str, name: str = "job") -> Ended:
+        """Run a job file whose target is the project of the documentation, on this project."""
         path = self.folder / f"{name}.yaml"
-        path.write_text(text.replace("PROJECT", settings), encoding="utf-8")
-        return await self.labelferry("run", path, code=code)
+        path.write_text(self.own(text), encoding="utf-8")
+        return await self.labelferry("run", path, *flags)
+
+    def own(self, text: str) -> str:
+        """Put this project's hash and address in the place of the documentation's project."""
+        assert DOCUMENTED in text
+        return text.replace(DOCUMENTED, f"project: {self.hash}, url: '{self.running.url}'")
 
     async def raw(self) -> dict[str, Json]:
         """The label rows as the server keeps them, by title."""

@@ -186,8 +186,8 @@ def _person(row: LabelRowV2, ontology: OntologyStructure, chance: np.random.Gene
         item.set_answer([carries.options[0], carries.options[2]], attribute=carries, frames=0)
         return
     # The three ways to name frames: a number, a range and a list of ranges.
-    item.set_answer(_option(person, "Position", "Standing"), frames=0)
-    item.set_answer(_option(person, "Position", "Walking"), frames=Range(start=1, end=3))
+    item.set_answer(_option(person, "Position", "Walking"), frames=0)
+    item.set_answer(_option(person, "Position", "Standing"), frames=Range(start=1, end=3))
     item.set_answer([carries.options[0]], attribute=carries, frames=[Range(0, 1), Range(5, 5)])
     item.set_answer([carries.options[1], carries.options[2]], attribute=carries, frames=Range(2, 3))
     item.set_answer("hello", attribute=_attribute(person, "Says"), frames=[Range(2, 2), Range(5, 5)])

@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.oracles.encord.planting import plant, without
-from tests.oracles.encord.project import Json, Project, Sdk, differences, needs_sdk, orchard
+from tests.oracles.encord.project import (
+    ROOT,
+    TARGET,
+    Json,
+    Project,
+    Sdk,
+    differences,
+    needs_sdk,
+    orchard,
+)
 
 pytestmark = [pytest.mark.anyio, needs_sdk]
 
-JOB = """\
-target: {PROJECT}
-operations:
-"""
 Change = Callable[[str, Json], set[str]]
 """Makes an edit in the SDK's view of a row, by title, and returns the hashes of the labels that it touches."""
 
@@ -26,14 +31,14 @@ def labelled(part: Json, name: str) -> dict[str, Json]:
 def described(_: str, row: Json) -> set[str]:
     whales = labelled(row["objects"], "Whale")
     for whale in whales.values():
-        whale["answers"]["Description"] = "a whale"
+        whale["answers"]["Description"] = "This is a picture of a whale"
     return set(whales)
 
 
 def coloured(_: str, row: Json) -> set[str]:
     whales = labelled(row["objects"], "Whale")
     for whale in whales.values():
-        whale["answers"]["Colour"] = {"Other": {"Any Other Colours?": {"White": {}}}}
+        whale["answers"]["Colour"] = {"Other": {"Any Other Colours?": {"Pink": {}}}}
     return set(whales)
 
 
@@ -47,11 +52,19 @@ def related(_: str, row: Json) -> set[str]:
 def stood(title: str, row: Json) -> set[str]:
     people = labelled(row["objects"], "Person")
     for person in people.values():
+        position: list[object] = [["Standing", [[0, 0]]]]
         if title in {"video.mp4", "sequence"}:
-            person["dynamic"]["Position"] = [["Walking", [[1, 1]]], ["Standing", [[0, 0], [2, 5]]]]
-            person["dynamic"]["Position"].sort(key=lambda pair: pair[1])
-        else:
-            return set()
+            position.append(["Walking", [[1, 3]]])
+        person["dynamic"]["Position"] = position
+    return set(people)
+
+
+def walked(title: str, row: Json) -> set[str]:
+    if title not in {"video.mp4", "sequence"}:
+        return set()
+    people = labelled(row["objects"], "Person")
+    for person in people.values():
+        person["dynamic"]["Position"] = [["Walking", [[0, 0], [2, 5]]], ["Standing", [[1, 1]]]]
     return set(people)
 
 
@@ -78,23 +91,21 @@ def moved(_: str, row: Json) -> set[str]:
     return set(cherries)
 
 
+GUIDE: dict[str, Change] = {
+    "encord-text-attribute": described,
+    "encord-nested-radio": coloured,
+    "encord-relation-attribute": related,
+    "encord-dynamic-attribute": stood,
+}
+"""Example jobs, each a section of the vendor's guide."""
 EDITS: dict[str, tuple[str, Change]] = {
-    "a text attribute": ("- set: {attribute: Description, value: a whale, classes: [Whale]}", described),
-    "a nested radio": (
-        "- set: {attribute: Colour, classes: [Whale], value: {Other: {'Any Other Colours?': {White: {}}}}}",
-        coloured,
-    ),
-    "a relation attribute": (
-        "- set: {attribute: 'Description #relation', value: swims with Moby, classes: [Whale], relation: true}",
-        related,
-    ),
     "a dynamic attribute": (
-        "- set: {attribute: Position, value: Standing, kind: radio, classes: [Person], frames: [[2, 9]]}",
-        stood,
+        "set: {attribute: Position, value: Walking, kind: radio, classes: [Person], frames: [2, 9]}",
+        walked,
     ),
-    "objects taken away": ("- remove: {classes: [Branch]}", unbranched),
-    "a classification": ("- set: {classification: Ripeness, value: 0.75}", ripened),
-    "boxes moved by a function": ("- call: my_operations:moved", moved),
+    "objects taken away": ("remove: {classes: [Branch]}", unbranched),
+    "a classification": ("set: {classification: Ripeness, value: 0.75}", ripened),
+    "boxes moved by a function": ("call: my_operations:moved", moved),
 }
 FUNCTION = """\
 from dataclasses import replace
@@ -113,11 +124,12 @@ def shifted(item):
 """
 
 
-async def edited(project: Project, name: str) -> list[str]:
-    """Run one edit, and return what is not as it should be afterwards."""
-    operation, change = EDITS[name]
+async def edited(project: Project, name: str, job: str, change: Change) -> list[str]:
+    """Run one edit, dry first, and return what is not as it should be afterwards."""
     before, raw_before = await project.seen(), await project.raw()
-    await project.job(f"{JOB}  {operation}\n", name=name.replace(" ", "-"))
+    await project.job(job, "--dry-run", name=name)
+    assert await project.raw() == raw_before
+    await project.job(job, name=name)
     seen, raw = await project.seen(), await project.raw()
     wrong = []
     for title, row in before.items():
@@ -129,6 +141,19 @@ async def edited(project: Project, name: str) -> list[str]:
     return wrong
 
 
+async def test_the_examples_do_what_the_sections_of_the_vendors_guide_do_and_nothing_else(
+    sdk: Sdk, tmp_path: Path
+) -> None:
+    async with orchard(sdk, tmp_path) as project:
+        await project.sdk("sdk_bulk_import", bundle_size=100)
+        await project.plant(plant)
+        wrong = {}
+        for name, change in GUIDE.items():
+            job = (ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
+            wrong[name] = await edited(project, name, job, change)
+    assert wrong == {name: [] for name in GUIDE}
+
+
 async def test_the_sdk_sees_the_edit_and_nothing_else_changed_and_no_key_is_lost(
     sdk: Sdk, tmp_path: Path
 ) -> None:
@@ -136,7 +161,9 @@ async def test_the_sdk_sees_the_edit_and_nothing_else_changed_and_no_key_is_lost
     async with orchard(sdk, tmp_path) as project:
         await project.sdk("sdk_bulk_import", bundle_size=100)
         await project.plant(plant)
-        wrong = {name: await edited(project, name) for name in EDITS}
+        wrong = {}
+        for name, (operation, change) in EDITS.items():
+            wrong[name] = await edited(project, name, f"{TARGET}operations:\n  - {operation}\n", change)
     assert wrong == {name: [] for name in EDITS}
 
 
@@ -145,5 +172,5 @@ async def test_a_job_that_changes_nothing_saves_nothing(sdk: Sdk, tmp_path: Path
         await project.sdk("sdk_bulk_import", bundle_size=100)
         await project.plant(plant)
         before = await project.raw()
-        await project.job(f"{JOB}  - rename: {{classes: {{No such class: Cherry}}}}\n")
+        await project.job(f"{TARGET}operations:\n  - rename: {{classes: {{No such class: Cherry}}}}\n")
         assert await project.raw() == before

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracles.encord.planting import plant, without
-from tests.oracles.encord.project import Project, Sdk, differences, needs_sdk, orchard
+from tests.oracles.encord.project import TARGET, Project, Sdk, differences, needs_sdk, orchard
 
 pytestmark = [pytest.mark.anyio, needs_sdk]
 
@@ -43,7 +43,7 @@ async def test_rows_that_were_edited_in_the_archive_come_back_as_edited(sdk: Sdk
         await project.labelferry("copy", project.address, "archive:backup")
         await project.job(
             "source: {platform: archive, path: backup}\n"
-            "target: {PROJECT}\n"
+            f"{TARGET}"
             "mode: replace\n"
             "operations:\n"
             "  - drop: {classes: [Blueberry, Crate]}\n"

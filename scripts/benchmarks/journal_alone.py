@@ -1,0 +1,30 @@
+"""What the journal of a run costs by itself: the calls that a run makes, with nothing beside them."""
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from drawing import title_of
+
+from pipeline.core.rows import Decision, Receipt, RowKey
+from pipeline.io.journal import open_journal
+
+FINGERPRINT = {"job": "journal alone"}
+DIGEST = "0" * 32
+
+
+async def journal_alone(rows: int, bundle_rows: int) -> float:
+    """Record so many rows, from listing to saved, as a run does; return the seconds."""
+    with TemporaryDirectory(prefix="labelferry-bench-") as folder:
+        async with open_journal(f"sqlite:///{Path(folder)}/labelferry.db") as journal:
+            began = time.perf_counter()
+            await journal.begin("bench", FINGERPRINT)
+            for start in range(0, rows, bundle_rows):
+                keys = [RowKey(title_of(n), n) for n in range(start, min(start + bundle_rows, rows))]
+                names = [key.key for key in keys]
+                await journal.decisions(names)
+                await journal.decide([(key, Decision.WRITE, key.key) for key in keys])
+                await journal.intent(str(start), [(key, DIGEST, key.key) for key in keys])
+                await journal.saved(str(start), [Receipt(name, name) for name in names])
+            await journal.end("saved")
+            return time.perf_counter() - began
