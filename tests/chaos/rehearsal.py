@@ -23,8 +23,8 @@ from tests.cli.command import Ended, Sandbox, command, environment, sandbox
 
 SIZE = 1200
 """Pixels of height and width: so many that 2,000 masks are worth worker processes."""
-BITS = 16
-BOXES = 3
+BITS = 12
+BOXES = 2
 LABELS = BOXES + 1
 ENGINE = {"bundle_rows": 100, "concurrency": 4, "requests_per_second": 500, "linger": "1s", "workers": 1}
 
@@ -34,7 +34,7 @@ def title_of(number: int) -> str:
 
 
 def mask_of(number: int) -> Mask:
-    """A mask of 16 bars, one for each bit of the number: 20 pixels long where it is set, else 10."""
+    """A mask of 12 bars, one for each bit of the number: 20 pixels long where it is set, else 10."""
     toggles = [
         edge
         for bit in range(BITS)
@@ -44,7 +44,7 @@ def mask_of(number: int) -> Mask:
 
 
 def row_of(number: int) -> LabelRow:
-    """Three boxes and a mask, all of which say which row they belong to."""
+    """Two boxes and a mask, all of which say which row they belong to."""
     boxes = tuple(
         ObjectInstance(f"{number}-{at}", "car", {0: Occurrence(Box(float(at), number % 1000, 10.0, 5.0))})
         for at in range(BOXES)

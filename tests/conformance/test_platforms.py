@@ -325,7 +325,6 @@ def test_every_folder_has_the_same_modules(platform: Platform) -> None:
     module = import_module(f"pipeline.platforms.{folder.name}")
     assert module.PLATFORM is platform
     assert platform.connect.__module__ == f"{module.__name__}.adapter"
-    assert (ROOT / "docs" / "platforms" / f"{platform.name}.md").is_file()
 
 
 @EVERY

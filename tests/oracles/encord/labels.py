@@ -41,7 +41,9 @@ def geometries(width: int, height: int, seed: int) -> Mapping[str, Geometry]:
         "Persimmon": Polygon(
             ((((x, y), (x + 9, y), (x + 9, y + 9), (x, y + 9)), hole), (((1, 1), (4.5, 1), (1, 4.5)),))
         ),
-        "Branch": Polyline(tuple((float(a), float(b)) for a, b in chance.uniform(0, (width, height), (9, 2)))),
+        "Branch": Polyline(
+            tuple((float(a), float(b)) for a, b in chance.uniform(0, (width, height), (9, 2)))
+        ),
         "Pedicel": Point(x, y),
         "Blueberry": Raster(blot(width, height, seed)),
         "Plum": Ellipse(x, y, 6.5, 6.5, circle=True),
@@ -72,7 +74,9 @@ def objects(row: LabelRow, frame: int, seed: int) -> tuple[ObjectInstance, ...]:
     size = row.size_at(frame)
     assert size is not None
     return tuple(
-        ObjectInstance(f"{name} on {frame}", name, {frame: Occurrence(geometry, confidence=0.25 + seed / 100)})
+        ObjectInstance(
+            f"{name} on {frame}", name, {frame: Occurrence(geometry, confidence=0.25 + seed / 100)}
+        )
         for name, geometry in geometries(size[1], size[0], seed).items()
     )
 
@@ -120,9 +124,7 @@ PERSON = ObjectInstance(
         Answer("Speed", NUMBER, 3, ((3, 3), (5, 5))),
     ),
 )
-CHERRY = Answer(
-    "Blueberry or cherry?", RADIO, Option("Cherry", (Answer("Which kind?", TEXT, "Morello"),))
-)
+CHERRY = Answer("Blueberry or cherry?", RADIO, Option("Cherry", (Answer("Which kind?", TEXT, "Morello"),)))
 MARKS = (
     Classification("question", CHERRY, confidence=0.5),
     Classification("many", Answer("Many types of fruit?", CHECKLIST, (Option("Apple"), Option("Quince")))),

@@ -127,6 +127,11 @@ class Project:
             answer = await self._ask("POST", "/public", query)
             assert answer == {"status": 200, "response": True}
 
+    async def log(self) -> Json:
+        """What the server was asked for so far, in numbers."""
+        found: Json = await self._ask("GET", "/_sandbox/log")
+        return found
+
     async def _ask(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
         headers = {"Authorization": f"Bearer {TOKEN}", "ResourceID": self.hash}
         async with (

@@ -5,17 +5,23 @@ from pathlib import Path
 import pytest
 
 from tests.oracles.encord.planting import plant, without
-from tests.oracles.encord.project import TARGET, Project, Sdk, differences, needs_sdk, orchard
+from tests.oracles.encord.project import ROOT, Project, Sdk, differences, needs_sdk, orchard
 
 pytestmark = [pytest.mark.anyio, needs_sdk]
 
 
 async def brought_back(project: Project) -> None:
-    """Archive the project, take all its labels away, and bring the archive back."""
-    await project.labelferry("copy", project.address, "archive:backup")
+    """Archive the project, take all its labels away, and bring the archive back, by the examples."""
+    await project.job(example("backup-encord"), name="backup")
     await project.reset()
     assert await project.seen() == {}
-    await project.labelferry("copy", "archive:backup", project.address, "--match", "external_id")
+    await project.job(example("restore-encord"), "--dry-run", name="restore")
+    assert await project.seen() == {}
+    await project.job(example("restore-encord"), name="restore")
+
+
+def example(name: str) -> str:
+    return (ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 async def test_archived_rows_come_back_into_the_emptied_project_as_the_sdk_saw_them(
@@ -40,14 +46,9 @@ async def test_rows_that_were_edited_in_the_archive_come_back_as_edited(sdk: Sdk
     async with orchard(sdk, tmp_path) as project:
         await project.sdk("sdk_bulk_import", bundle_size=100)
         before = await project.seen()
-        await project.labelferry("copy", project.address, "archive:backup")
-        await project.job(
-            "source: {platform: archive, path: backup}\n"
-            f"{TARGET}"
-            "mode: replace\n"
-            "operations:\n"
-            "  - drop: {classes: [Blueberry, Crate]}\n"
-        )
+        await project.job(example("backup-encord"), name="backup")
+        edit = "operations:\n  - drop: {classes: [Blueberry, Crate]}\n"
+        await project.job(example("restore-encord") + edit)
         seen = await project.seen()
     for row in before.values():
         row["objects"] = {
