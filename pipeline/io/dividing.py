@@ -9,6 +9,8 @@ from pipeline.errors import BundleRefused, Stopped, TransientError
 Row = TypeVar("Row")
 
 NOBODY = "no row of this bundle was rejected, and the run can be resumed"
+ALIKE = 16
+"""Rows that fail one after the other, before any was saved, for the target to be at fault and not they."""
 SEARCH_TRIES = 2
 """Tries of a part of several rows while a bad row is searched for; a row alone gets all tries."""
 
@@ -29,19 +31,21 @@ async def divided(
     known = dict(zip(ids, rows, strict=True))
     waiting: list[tuple[tuple[str, ...], int | None]] = [(tuple(ids), None)]
     blamed: list[tuple[Row, str]] = []
-    requests = 0
+    requests, saved = 0, False
     while waiting:
         part, tries = waiting.pop()
         requests += 1
         try:
             await send([known[id_] for id_ in part], tries)
+            saved = True
             continue
         except (BundleRefused, TransientError) as refusal:
             alive = isinstance(refusal, BundleRefused) or await _answers(probe)
             step = next_step(part, part, refusal, alive=alive)
             last = refusal
-        if isinstance(step, Outage):
-            raise Stopped(f"the target does not answer: {step.reason}; {NOBODY}") from last
+        hopeless = isinstance(last, TransientError) and not saved and len(blamed) >= ALIKE
+        if isinstance(step, Outage) or hopeless:
+            raise Stopped(f"the target does not answer: {last}; {NOBODY}") from last
         if isinstance(step, Blame):
             blamed.extend((known[id_], reason) for id_, reason in step.rows)
             waiting.extend([(step.rest, tries)] if step.rest else [])
@@ -49,8 +53,7 @@ async def divided(
             fewer = SEARCH_TRIES if step.search else None
             waiting.extend((some, fewer if len(some) > 1 else None) for some in reversed(step.parts))
         if waiting and requests >= REQUESTS_PER_ROW * len(rows):
-            found = f"{requests} requests did not find which of {len(rows)} rows the target refuses"
-            raise Stopped(f"{found}: {last}; {NOBODY}") from last
+            raise Stopped(f"{requests} requests did not find the bad rows: {last}; {NOBODY}") from last
     return blamed
 
 

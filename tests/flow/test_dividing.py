@@ -40,7 +40,7 @@ class Server:
 
 @given(
     count=st.integers(1, 60),
-    poison=st.sets(st.integers(0, 59)),
+    poison=st.sets(st.integers(0, 59), max_size=15),
     cap=st.integers(1, 60),
     names=st.booleans(),
     status=st.sampled_from([BundleRefused, TransientError]),
@@ -61,3 +61,11 @@ async def test_an_outage_stops_the_run_and_blames_nobody() -> None:
 
     with pytest.raises(Stopped, match="resume"):
         await divided([1, 2], ["1", "2"], send, silent)
+
+
+async def test_a_target_that_saves_nothing_while_it_answers_other_requests_is_an_outage() -> None:
+    async def send(_rows: Sequence[int], _tries: int | None) -> None:
+        raise TransientError("503")
+
+    with pytest.raises(Stopped, match="no row of this bundle was rejected"):
+        await divided(list(range(100)), [str(row) for row in range(100)], send, answers)

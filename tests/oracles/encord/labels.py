@@ -1,4 +1,4 @@
-"""Rows of the label model with every shape and attribute of the orchard, made in Python as a user makes them."""
+"""Rows of the label model with every shape and attribute, made in Python as a user makes them."""
 
 from collections.abc import Mapping
 from dataclasses import replace

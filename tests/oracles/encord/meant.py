@@ -23,7 +23,6 @@ from pipeline.core.masks import EncodedMask, Mask, Raster
 from pipeline.core.ontology import AttributeKind
 from tests.oracles.encord.project import Json, differences
 
-
 SHAPES = {"box": "bounding_box", "rotated_box": "rotatable_bounding_box", "mask": "bitmask"}
 """The names that differ between the label model and Encord."""
 
@@ -37,7 +36,7 @@ def row(found: LabelRow) -> Json:
 
 
 def disagreements(meant: LabelRow, seen: Json) -> list[str]:
-    """Where what the SDK sees differs from what a row means; labels are paired by what they are, not by hash."""
+    """Where what the SDK sees differs from what a row means; labels are paired by what they are."""
     said = row(meant)
     return [
         text
@@ -123,12 +122,13 @@ def _answers(answers: Iterable[Answer]) -> Json:
 
 
 def _value(answer: Answer) -> Any:  # noqa: ANN401 - text, a number, an option or several
+    value: Any = answer.value
     if answer.kind is AttributeKind.CHECKLIST:
-        return sorted(option.name for option in answer.value)
-    return answer.value.name if isinstance(answer.value, Option) else answer.value
+        return sorted(option.name for option in value)
+    return value.name if isinstance(value, Option) else value
 
 
-def drawn(geometry: Geometry) -> Json:
+def drawn(geometry: Geometry) -> Json:  # noqa: PLR0911 - a table of geometries
     """A geometry in pixels; angles in degrees, masks as the positions where they change."""
     match geometry:
         case Box(x, y, width, height):

@@ -19,8 +19,7 @@ from pipeline.ports import Running, Seed
 from pipeline.sandbox.process import apart
 from tests.cli.command import Ended, labelferry
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
+ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-oracles" / "encord" / "bin" / "python"
 needs_sdk = pytest.mark.skipif(
     not PYTHON.exists(), reason="the encord SDK has no environment here; scripts/test makes it"
@@ -168,9 +167,13 @@ class Sdk:
 
     def _ask(self, line: str) -> Any:  # noqa: ANN401 - JSON
         if self._process is None:
-            command = [str(PYTHON), str(HERE / "sdk_session.py")]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+                [str(PYTHON), "-m", "tests.oracles.encord.sdk_session"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

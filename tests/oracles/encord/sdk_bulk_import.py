@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sdk_describe import describe
-from sdk_labels import label
-from sdk_session import initialised, project_of, save
+from tests.oracles.encord.sdk_describe import describe
+from tests.oracles.encord.sdk_labels import label
+from tests.oracles.encord.sdk_session import initialised, project_of, save
 
 
 def main(given: dict[str, Any]) -> dict[str, Any]:

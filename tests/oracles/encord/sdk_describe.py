@@ -3,7 +3,7 @@
 As a program: describes every initialised row by its title. Rows of kinds that draw nothing are left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from encord.objects.coordinates import (
     RotatableBoundingBoxCoordinates,
     SkeletonCoordinates,
 )
-from sdk_session import project_of
+
+from tests.oracles.encord.sdk_session import project_of
 
 Json = dict[str, Any]
 
@@ -106,34 +107,33 @@ def _plain(attribute: Attribute, answer: Any) -> Any:  # noqa: ANN401 - text, a 
 
 
 def _drawn(found: Any, width: float, height: float) -> Mapping[str, Any]:  # noqa: ANN401 - any coordinates
-    def xy(point: Any) -> list[float]:  # noqa: ANN401 - anything with x and y
-        return [point.x * width, point.y * height]
-
-    match found:
-        case BoundingBoxCoordinates():
-            return {"box": _corner(found, width, height)}
-        case RotatableBoundingBoxCoordinates():
-            return {"rotated_box": [*_corner(found, width, height), found.theta]}
-        case CircleCoordinates():
-            centre = [found.center_x * width, found.center_y * height]
-            radius = found.radius * width
-            return {"circle": [*centre, radius, radius * found.stretch, found.theta]}
-        case EllipseCoordinates():
-            centre = [found.center_x * width, found.center_y * height]
-            return {"ellipse": [*centre, found.rx * width, found.ry * height, found.theta]}
-        case PolygonCoordinates():
-            return {"polygon": [[[xy(p) for p in ring] for ring in part] for part in found.polygons]}
-        case PolylineCoordinates():
-            return {"polyline": [xy(point) for point in found.values]}
-        case PointCoordinate():
-            return {"point": xy(found)}
-        case SkeletonCoordinates():
-            return {"skeleton": [[node.name, *xy(node), _visibility(node)] for node in found.values]}
-        case BitmaskCoordinates():
-            return {"mask": _mask(found)}
-        case Cuboid2DIsometricCoordinates() | Cuboid2DPerspectiveCoordinates():
-            return {"cuboid_2d": _cuboid(found, width, height)}
+    for kind, tell in TOLD.items():
+        if isinstance(found, kind):
+            return tell(found, width, height)
     raise TypeError(f"coordinates of {type(found)}")
+
+
+def _xy(point: Any, width: float, height: float) -> list[float]:  # noqa: ANN401 - anything with x and y
+    return [point.x * width, point.y * height]
+
+
+def _circle(found: CircleCoordinates, width: float, height: float) -> Json:
+    radius = found.radius * width
+    centre = [found.center_x * width, found.center_y * height]
+    return {"circle": [*centre, radius, radius * found.stretch, found.theta]}
+
+
+def _ellipse(found: EllipseCoordinates, width: float, height: float) -> Json:
+    centre = [found.center_x * width, found.center_y * height]
+    return {"ellipse": [*centre, found.rx * width, found.ry * height, found.theta]}
+
+
+def _polygon(found: PolygonCoordinates, width: float, height: float) -> Json:
+    return {"polygon": [[[_xy(p, width, height) for p in ring] for ring in part] for part in found.polygons]}
+
+
+def _skeleton(found: SkeletonCoordinates, width: float, height: float) -> Json:
+    return {"skeleton": [[node.name, *_xy(node, width, height), _visibility(node)] for node in found.values]}
 
 
 def _corner(found: Any, width: float, height: float) -> list[float]:  # noqa: ANN401 - either kind of box
@@ -152,7 +152,7 @@ def _mask(found: BitmaskCoordinates) -> list[Any]:
     return [*pixels.shape, np.flatnonzero(np.diff(flat)).tolist()]
 
 
-def _cuboid(found: Any, width: float, height: float) -> list[Any]:  # noqa: ANN401 - either kind of cuboid
+def _cuboid(found: Any, width: float, height: float) -> Json:  # noqa: ANN401 - either kind of cuboid
     """Front and back face; how the second follows from the first is told by the SDK's own documentation."""
     front = [(point.x, point.y) for point in found.front]
     if isinstance(found, Cuboid2DIsometricCoordinates):
@@ -160,9 +160,25 @@ def _cuboid(found: Any, width: float, height: float) -> list[Any]:  # noqa: ANN4
     else:
         far, scale = found.vanishing_point, found.scale_ratio
         back = [(far.x + scale * (x - far.x), far.y + scale * (y - far.y)) for x, y in front]
-    return [[[x * width, y * height] for x, y in face] for face in (front, back)]
+    return {"cuboid_2d": [[[x * width, y * height] for x, y in face] for face in (front, back)]}
 
 
+TOLD: Mapping[type, Callable[[Any, float, float], Json]] = {
+    BoundingBoxCoordinates: lambda found, *size: {"box": _corner(found, *size)},
+    RotatableBoundingBoxCoordinates: lambda found, *size: {
+        "rotated_box": [*_corner(found, *size), found.theta]
+    },
+    CircleCoordinates: _circle,
+    EllipseCoordinates: _ellipse,
+    PolygonCoordinates: _polygon,
+    PolylineCoordinates: lambda found, *size: {"polyline": [_xy(point, *size) for point in found.values]},
+    PointCoordinate: lambda found, *size: {"point": _xy(found, *size)},
+    SkeletonCoordinates: _skeleton,
+    BitmaskCoordinates: lambda found, *_: {"mask": _mask(found)},
+    Cuboid2DIsometricCoordinates: _cuboid,
+    Cuboid2DPerspectiveCoordinates: _cuboid,
+}
+"""How each kind of coordinates is told, in pixels."""
 DRAWABLE = {"image", "img_group", "video"}
 
 

@@ -74,7 +74,9 @@ def _place(
     return item
 
 
-def _drawings(ontology: OntologyStructure, chance: np.random.Generator) -> list[tuple[str, Draw]]:
+def _drawings(  # noqa: C901 - a table of drawings
+    ontology: OntologyStructure, chance: np.random.Generator
+) -> list[tuple[str, Draw]]:
     def number(low: float, high: float) -> float:
         return float(chance.uniform(low, high))
 

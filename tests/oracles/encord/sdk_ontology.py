@@ -1,4 +1,4 @@
-"""Makes an ontology with the SDK: the classes of the vendor's guide, and every shape and attribute beside them."""
+"""Makes an ontology with the SDK: the classes of the vendor's guide, and every other shape and attribute."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -90,4 +90,5 @@ def _options(attribute: RadioAttribute | ChecklistAttribute, labels: Sequence[st
 
 def main(_: dict[str, Any]) -> dict[str, Any]:
     """Return the JSON of the ontology, as Encord keeps it."""
-    return ontology().to_dict()
+    found: dict[str, Any] = ontology().to_dict()
+    return found

@@ -1,7 +1,7 @@
 """The vendor's SDK as a program of its own, in an environment that holds the SDK and none of this project.
 
-Each line of standard input is a task as JSON: the `program` (a module beside this one), and what it needs. Each
-line of standard output is what its `main` returned, or the trace of what went wrong.
+Each line of standard input is a task as JSON: the `program` (a module beside this one), and what it needs.
+Each line of standard output is what its `main` returned, or the trace of what went wrong.
 """
 
 import json
@@ -22,7 +22,7 @@ def serve() -> None:
     for line in sys.stdin:
         given: dict[str, Any] = json.loads(line)
         try:
-            said = {"answer": import_module(given["program"]).main(given)}
+            said = {"answer": import_module(f"{__package__}.{given['program']}").main(given)}
         except Exception:  # noqa: BLE001 - whatever it is, the test is told
             said = {"error": traceback.format_exc()}
         sys.stdout.write(json.dumps(said) + "\n")
@@ -39,7 +39,7 @@ def project_of(given: dict[str, Any]) -> Project:
 
 def initialised(project: Project, bundle_size: int = 100) -> Sequence[LabelRowV2]:
     """Every row of the project, initialised in bundles."""
-    rows = project.list_label_rows_v2()
+    rows: Sequence[LabelRowV2] = project.list_label_rows_v2()
     with project.create_bundle(bundle_size=bundle_size) as bundle:
         for row in rows:
             row.initialise_labels(bundle=bundle)

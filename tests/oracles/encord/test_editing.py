@@ -21,7 +21,7 @@ from tests.oracles.encord.project import (
 pytestmark = [pytest.mark.anyio, needs_sdk]
 
 Change = Callable[[str, Json], set[str]]
-"""Makes an edit in the SDK's view of a row, by title, and returns the hashes of the labels that it touches."""
+"""Given a row's title and the SDK's view of it, makes an edit there; returns the hashes of the labels touched."""
 
 
 def labelled(part: Json, name: str) -> dict[str, Json]:

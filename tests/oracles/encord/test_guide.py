@@ -48,7 +48,7 @@ def instances(count: int) -> Json:
     """A COCO file: a box, a polygon of two parts and a mask for each image."""
     width, height = SIDE
     images = [{"id": n, "file_name": f"{n:04}.png", "width": width, "height": height} for n in range(count)]
-    annotations = []
+    annotations: list[Json] = []
     for n in range(count):
         at = n % 7
         parts = [[at, 1.5, at + 9.25, 1.5, at + 9.25, 8], [20, 20, 25.5, 20, 25.5, 27]]
@@ -100,7 +100,7 @@ async def test_labels_of_many_images_are_imported_in_bundles(sdk: Sdk, tmp_path:
 
 async def test_the_detections_of_a_model_are_cleaned_on_their_way_in(sdk: Sdk, tmp_path: Path) -> None:
     width, height = SIDE
-    file = {
+    file: Json = {
         "images": [{"id": 7, "file_name": "a.png", "width": width, "height": height}],
         "annotations": [],
         "categories": [{"id": 1, "name": "vehicle"}, {"id": 2, "name": "person"}, {"id": 3, "name": "dog"}],
