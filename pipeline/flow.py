@@ -50,6 +50,8 @@ class Line:
     plan: Plan
     opening: BatchRule
     saving: BatchRule
+    ahead: int
+    """Bundles that are opened at once, or wait in order for the stages behind."""
     at_once: int
     stop: anyio.Event
 
@@ -99,7 +101,7 @@ async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_ed
         await pour(await line.record.decided(opened, line.plan.mode), to_edit)
 
     async with tasks, to_edit:
-        await in_order(batches(tasks, line.opening, lambda task: task.size), work, give, line.at_once)
+        await in_order(batches(tasks, line.opening, lambda task: task.size), work, give, line.ahead)
 
 
 async def open_bundle(line: Line, rows: Sequence[tuple[LabelTask, Place]]) -> list[OpenRow | Rejection]:
@@ -146,7 +148,8 @@ def packed(line: Line, row: EditedRow, encoded: LabelRow | RowError) -> PackedRo
     try:
         if isinstance(encoded, RowError):
             raise encoded
-        return replace(line.target.pack(replace(row, row=encoded)), row=row.row)
+        # The encoded row is kept for a rejection: a raster of it would stay in memory until it is saved.
+        return replace(line.target.pack(replace(row, row=encoded)), row=encoded)
     except RowError as error:
         return Rejection(row.key, "pack", str(error), row.row)
 

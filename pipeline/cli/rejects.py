@@ -115,8 +115,7 @@ async def _cleared(journal: str, run: str | None, rows: list[str] | None) -> "Or
     async with open_journal(journal, must_exist=True) as book:
         record = await found(book, run)
         origin = recall(journal_path(journal), record.job)
-        origin.job()
-        cleared = await book.clear_rejects(record.id, rows)
+        cleared = await book.clear_rejects(record.id, rows, origin.job().fingerprint())
     if not cleared:
         raise UsageError(f"run {record.id} has no such rejected row; `labelferry rejects list` names them")
     return origin

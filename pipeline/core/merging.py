@@ -14,9 +14,10 @@ def complete(row: LabelRow, opened: LabelRow | None) -> LabelRow:
     """
     if opened is None:
         return row
-    wanted = max(len(opened.media), 1)
-    media = row.media if len(row.media) == wanted else (*row.media, *opened.media[len(row.media) :])[:wanted]
-    pairs = zip(media, opened.media, strict=False)
+    known = opened.media or row.media
+    wanted = max(len(known), 1)
+    media = row.media if len(row.media) == wanted else (*row.media, *known[len(row.media) :])[:wanted]
+    pairs = zip(media, known, strict=False)
     media = tuple(_sized(row, mine, theirs, at) for at, (mine, theirs) in enumerate(pairs))
     count = row.frame_count
     if count is None or opened.frame_count is None:

@@ -52,7 +52,9 @@ class GivenRows:
             left = await wanted(keys)
             for key, row in zip(keys, rows, strict=True):
                 if hash(key.key) in seen:
-                    yield _again(key, row)
+                    again = _again(key, row)
+                    if await wanted([again.key]):
+                        yield again
                 elif key.key in left:
                     yield LabelTask(key, row, size_of(row))
                 seen.add(hash(key.key))

@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -10,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import process
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from shutil import disk_usage
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
@@ -30,7 +33,8 @@ would take several times as long: both wait for the interpreter's lock at every 
 SMALL_JOB_SECONDS = 1.0
 """Predicted work up to which no process is started."""
 SHARED_FROM = 1 << 20
-"""Packed bytes from which a raster crosses in shared memory."""
+"""Packed bytes from which a raster crosses in shared memory, where there is room."""
+SHARED_FOLDER = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory; nothing is made there by name
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -207,7 +211,14 @@ def leave_if_imported_by_a_worker() -> None:
 
 
 async def _warmed(pool: ProcessPoolExecutor) -> None:
-    await asyncio.wrap_future(pool.submit(worker.encode_all, "encord_rle", [[Mask.empty(1, 1)]]))
+    # A process begins with those signals blocked that its parent blocks. A Ctrl-C at the terminal goes to all
+    # processes, and would end a worker that is still importing and cannot ignore it yet.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        ready = pool.submit(worker.encode_all, "encord_rle", [[Mask.empty(1, 1)]])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    await asyncio.wrap_future(ready)
 
 
 def _as_it_is(item: Item, _blocks: list[SharedMemory]) -> Item:
@@ -222,12 +233,17 @@ def _parcel(mask: Mask | Raster | EncodedMask, blocks: list[SharedMemory]) -> wo
     if isinstance(mask, Mask | EncodedMask):
         return mask
     bits = mask.packed()
-    if len(bits) < SHARED_FROM:
+    if len(bits) < SHARED_FROM or not _room_for(len(bits)):
         return worker.Bits(mask.height, mask.width, bits)
     block = SharedMemory(create=True, size=len(bits))
     blocks.append(block)
     cast("memoryview", block.buf)[: len(bits)] = bits
     return worker.SharedBits(mask.height, mask.width, block.name, len(bits))
+
+
+def _room_for(size: int) -> bool:
+    """Return whether shared memory has room: a container's is small, and writing beyond it is a SIGBUS."""
+    return not SHARED_FOLDER.exists() or disk_usage(SHARED_FOLDER).free >= 2 * size
 
 
 def _parts(items: Sequence[Item], costs: Sequence[float]) -> Iterator[tuple[Sequence[Item], float]]:

@@ -195,7 +195,7 @@ class Job(Section):
     def _journal(cls, value: str) -> str:
         if not value.startswith(("sqlite:///", "postgresql://", "postgresql+")) or value == "sqlite:///":
             scheme = value.partition(":")[0]
-            raise ValueError(f"found {scheme!r}, expected sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+            raise ValueError(f"found {scheme!r}, expected sqlite:///FILE")
         return value
 
 

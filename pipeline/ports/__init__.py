@@ -232,8 +232,11 @@ class Target(Protocol):
         """Send one cheap read. Raises TransientError when the target does not answer."""
         ...
 
-    async def finish(self, *, complete: bool) -> None:
-        """Close files; when the run is complete, join parts and write indexes."""
+    async def finish(self, *, complete: bool, rejects: bool = False) -> None:
+        """Close files; when the run is complete, join parts and write indexes.
+
+        `rejects`: some rows were rejected, and the same run may go on to try them again.
+        """
         ...
 
 

@@ -101,8 +101,14 @@ class Journal(Protocol):
         """Give the rejected rows of a run in the order in which they came."""
         ...
 
-    async def clear_rejects(self, run: str, keys: Sequence[str] | None = None) -> int:
-        """Put rejected rows (None: all) back to pending and their run to unfinished; return how many rows."""
+    async def clear_rejects(
+        self, run: str, keys: Sequence[str] | None = None, fingerprint: Mapping[str, str] | None = None
+    ) -> int:
+        """Put rejected rows (None: all) back to pending and their run to unfinished; return how many rows.
+
+        `fingerprint` is that of the job as it is now, with which the rows are tried again. Raises UsageError,
+        and changes nothing, where another source, target or choice of rows makes it another run.
+        """
         ...
 
     async def step_begin(self, name: str, key: str, marker: str) -> None:

@@ -39,8 +39,12 @@ __all__ = ["RunOptions", "checks", "open_journal", "run", "run_sync", "seed_from
 OPEN_BYTES = 256 * 1024 * 1024
 """Bytes of source rows that are opened in one bundle at most; rasters are large, requests are not."""
 REJECTS_AT_ONCE = 500
+ROWS_AHEAD = 3000
+"""Rows that are opened before the stages behind have taken them; each is held as it was and as it will be."""
 WORK_FOLDER = ".labelferry"
 """The folder beside the journal where a run keeps what must survive a crash."""
+
+_EXITS = {"saved": Exit.SAVED, "rejected": Exit.REJECTED, "interrupted": Exit.STOPPED}
 
 Listener = Callable[[Event], None]
 
@@ -61,7 +65,9 @@ class RunOptions:
 
 
 async def run(job: Job, options: RunOptions | None = None, listeners: Sequence[Listener] = ()) -> Report:
-    """Run a job and return its report; `exit_code` in it is 0, or 3 when rows were rejected.
+    """Run a job and return its report.
+
+    `exit_code` in it is 0, or 3 when rows were rejected, or 1 when `stop` ended the run before its end.
 
     `listeners` are given every event. Raises UsageError, CredentialsError, AlreadyRunning or Stopped.
     """
@@ -84,7 +90,7 @@ async def run(job: Job, options: RunOptions | None = None, listeners: Sequence[L
         raise cause from error
     finally:
         report.seconds_total = perf_counter() - start
-    report.exit_code = Exit.REJECTED if report.outcome == "rejected" else Exit.SAVED
+    report.exit_code = _EXITS[report.outcome]
     return report
 
 
@@ -153,11 +159,12 @@ async def _reject_unmatched(line: flow.Line, places: Places) -> None:
 
 async def _finished(line: flow.Line, journal: Journal) -> RunEnded:
     line.record.tell(Phase("finishing"))
-    await line.target.finish(complete=not line.stop.is_set())
+    counts = await journal.counts(line.plan.run)
+    rejects = bool(counts.get("rejected"))
+    await line.target.finish(complete=not line.stop.is_set(), rejects=rejects)
     if line.stop.is_set():
         return RunEnded("interrupted", "stopped on request; the run can be resumed")
-    counts = await journal.counts(line.plan.run)
-    outcome = "rejected" if counts.get("rejected") else "saved"
+    outcome = "rejected" if rejects else "saved"
     await journal.end(outcome)
     return RunEnded(outcome, "")
 
@@ -194,6 +201,8 @@ def _line(
 ) -> flow.Line:
     engine, limits = job.engine, ends.target.limits
     allowed = frozenset(loss.value for loss in job.allow_losses)
+    at_once = engine.concurrency or limits.concurrency_ceiling
+    opening = BatchRule(min(engine.bundle_rows, limits.open_rows), OPEN_BYTES, engine.linger)
     return flow.Line(
         source=ends.source,
         target=ends.target,
@@ -211,13 +220,14 @@ def _line(
             fresh=not resumed,
         ),
         plan=plan,
-        opening=BatchRule(min(engine.bundle_rows, limits.open_rows), OPEN_BYTES, engine.linger),
+        opening=opening,
         saving=BatchRule(
             min(engine.bundle_rows, limits.max_rows),
             min(engine.bundle_bytes, limits.max_bytes),
             engine.linger,
         ),
-        at_once=engine.concurrency or limits.concurrency_ceiling,
+        ahead=max(1, min(at_once, ROWS_AHEAD // opening.rows)),
+        at_once=at_once,
         stop=options.stop or anyio.Event(),
     )
 

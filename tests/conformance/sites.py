@@ -46,10 +46,10 @@ class Site:
         return settings_of(parse_address(self.address), "conformance")[1]
 
     @asynccontextmanager
-    async def adapter(self) -> AsyncIterator[Adapter]:
-        """Connect, with a scratch folder of its own."""
-        scratch = self.folder / f"scratch-{next(self.serials)}"
-        scratch.mkdir(parents=True)
+    async def adapter(self, run: str | None = None) -> AsyncIterator[Adapter]:
+        """Connect, with the scratch folder of a run, or one of its own."""
+        scratch = self.folder / f"scratch-{run or next(self.serials)}"
+        scratch.mkdir(parents=True, exist_ok=run is not None)
         tools = Tools(self._channel, scratch, lambda _: None)
         with exported(self.environment):
             async with self.platform.connect(self.settings, tools) as adapter:

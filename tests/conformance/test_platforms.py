@@ -21,7 +21,7 @@ from pipeline import Job, run
 from pipeline.core.geometry import Box, Shape
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence
 from pipeline.core.ontology import Ontology
-from pipeline.core.rows import Mode, PackedRow, Rejection
+from pipeline.core.rows import Bundle, Mode, PackedRow, Rejection
 from pipeline.errors import UsageError
 from pipeline.job import parse_address
 from pipeline.platforms import discover
@@ -176,6 +176,23 @@ async def test_a_bundle_that_is_sent_again_changes_nothing(platform: Platform, t
     for once, thrice in zip(*read, strict=True):
         assert unsaid(once, thrice, row_details=True) == []
         assert invented(once, thrice) == 0
+
+
+@EVERY
+async def test_a_row_that_is_tried_again_after_the_run_joins_the_others_in_order(
+    platform: Platform, tmp_path: Path
+) -> None:
+    async with drawn_site(platform, tmp_path) as (site, rows):
+        for chosen in (slice(1, None), slice(0, 1)):
+            async with site.adapter(PLAN.run) as adapter:
+                target = adapter.target()
+                found = await opened(target, PLAN, tasks_of_rows(rows))
+                some = kept([packed(site, target, row) for row in found])[chosen]
+                await target.save(Bundle.of(some))
+                await target.finish(complete=True, rejects=chosen.start == 1)
+        back = await site.rows()
+    assert [row.title for row in back] == [row.title for row in rows]
+    assert all(row.label_count for row in back)
 
 
 @EVERY

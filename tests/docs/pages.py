@@ -12,6 +12,10 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
+PROJECT = "7d4ead9c-4087-4832-a301-eb2545e7d43b"
+"""The project of all examples."""
+
+
 def name_of(page: Path) -> str:
     """The page as a test names it."""
     return str(page.relative_to(ROOT))

@@ -13,12 +13,9 @@ import pytest
 
 from pipeline.job import parse_address
 from tests.cli.command import Sandbox, coco, command, environment, labelferry, sandbox
-from tests.docs.pages import blocks, commands
+from tests.docs.pages import PROJECT, blocks, commands
 
 COMMANDS = commands()
-PROJECT = "7d4ead9c-4087-4832-a301-eb2545e7d43b"
-"""The project of the examples."""
-
 
 BEFORE = {
     "resume": ({"refuse_keys": True}, 4),
@@ -50,7 +47,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         project = server.address.partition(":")[2].partition("?")[0]
         job = next(text for name, text in blocks("yaml") if name.startswith("docs/guide.md"))
         mine = job.replace(PROJECT, project).replace("~/.ssh/encord", f"{key}, url: '{server.url}'")
-        (folder / "nightly.yaml").write_text(mine)
+        for name in ("nightly.yaml", "job.yaml"):
+            (folder / name).write_text(mine)
         yield World(server, folder)
 
 

@@ -1,34 +1,31 @@
 """Every job in `configs/` runs against a stand-in, as a dry run that writes nothing."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.geometry import Shape
-from pipeline.core.ontology import (
-    AttributeDef,
-    AttributeKind,
-    ClassDef,
-    ClassificationDef,
-    Ontology,
-    OptionDef,
-)
+from pipeline.core.ontology import ClassDef, Ontology
+from pipeline.core.operations import Set
+from pipeline.job import Job
 from pipeline.platforms.archive.ontology import write_ontology
 from tests.cli.command import Sandbox, coco, labelferry, sandbox
-from tests.docs.pages import ROOT
+from tests.docs.pages import PROJECT, ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-PROJECT = "7d4ead9c-4087-4832-a301-eb2545e7d43b"
-COLOUR = AttributeDef(
-    "Colour", AttributeKind.RADIO, dynamic=True, options=(OptionDef("red"), OptionDef("blue"))
-)
-ONTOLOGY = Ontology(
-    (ClassDef("car", Shape.BOX, attributes=(COLOUR,)), ClassDef("person", Shape.BOX)),
-    (ClassificationDef(AttributeDef("Checked", AttributeKind.BOOLEAN)),),
-)
+
+
+def ontology_for(jobs: Iterable[Job]) -> Ontology:
+    """Classes of boxes, with every question that a job answers by `set`."""
+    ontology = Ontology((ClassDef("car", Shape.BOX), ClassDef("person", Shape.BOX)))
+    for job in jobs:
+        for operation in job.operations:
+            if isinstance(operation, Set):
+                ontology = operation.revise(ontology)
+    return ontology
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     (folder / "results.json").write_text(json.dumps(boxes))
     made = labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder)
     assert made.code == 0, made.text
-    (folder / "backup" / "ontology.json").write_bytes(write_ontology(ONTOLOGY))
+    (folder / "backup" / "ontology.json").write_bytes(write_ontology(ontology_for(map(Job.load, CONFIGS))))
     keys = tmp_path_factory.mktemp("keys")
     with sandbox(folder, "--seed", "backup", "--keys", keys) as server:
         filled = labelferry("copy", "archive:backup", server.address, cwd=folder, env=server.env)

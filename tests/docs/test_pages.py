@@ -18,9 +18,11 @@ from pipeline.platforms import discover
 from pipeline.sandbox import Faults
 from pipeline.wiring.ends import sides_of
 from tests.cli.command import environment, labelferry
-from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, name_of, scripts, verbs
+from tests.docs.pages import PAGES, PROJECT, ROOT, anchors, blocks, links, name_of, scripts, verbs
 
-YAML, PYTHON = blocks("yaml"), blocks("python")
+YAML = blocks("yaml")
+# One that needs a project is run by the test that has one, in tests/oracles.
+PYTHON = [(name, text) for name, text in blocks("python") if PROJECT not in text]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

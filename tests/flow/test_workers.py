@@ -1,11 +1,13 @@
 """Masks are encoded in processes; a process that dies costs no row, and no process outlives its parent."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import numpy as np
 import psutil
 import pytest
@@ -60,6 +62,33 @@ async def test_large_rasters_cross_in_shared_memory() -> None:
         await workers.warm(MUCH)
         encoded = await workers.encode(rows, "encord_rle")
     assert [number_of(row) for row in encoded] == [1, 3, 5]
+
+
+async def test_large_rasters_cross_without_shared_memory_where_it_has_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = Path("/proc")
+    assert shutil.disk_usage(full).free == 0
+    monkeypatch.setattr(module, "SHARED_FOLDER", full)
+    monkeypatch.setattr(module.SharedMemory, "__init__", None)
+    async with Workers(1, lambda _: None) as workers:
+        await workers.warm(MUCH)
+        [encoded] = await workers.encode([drawn(5, size=4096)], "encord_rle")
+    assert number_of(encoded) == 5
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the signal mask from /proc")
+async def test_a_ctrl_c_at_the_terminal_does_not_reach_a_worker_even_while_it_starts() -> None:
+    async with Workers(1, lambda _: None) as workers:
+        await workers.warm(MUCH)
+        [status] = [
+            anyio.Path(f"/proc/{child.pid}/status")
+            for child in psutil.Process().children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+        blocked = next(line for line in (await status.read_text()).splitlines() if line.startswith("SigBlk"))
+    assert int(blocked.split()[1], 16) & 1 << signal.SIGINT - 1, "blocked from its first instruction on"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 async def test_a_small_job_starts_no_process() -> None:

@@ -184,9 +184,11 @@ class SqlJournal:
         """Give the rejected rows of a run."""
         return history.rejects(self._store, run)
 
-    async def clear_rejects(self, run: str, keys: Sequence[str] | None = None) -> int:
+    async def clear_rejects(
+        self, run: str, keys: Sequence[str] | None = None, fingerprint: Mapping[str, str] | None = None
+    ) -> int:
         """Put rejected rows back to pending, and the run back to unfinished."""
-        return await history.clear_rejects(self._store, run, keys)
+        return await history.clear_rejects(self._store, run, keys, fingerprint)
 
     # ---- inside a transaction -------------------------------------------------------------------------
 

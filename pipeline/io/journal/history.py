@@ -17,6 +17,9 @@ ABANDONED = "abandoned"
 REJECTS_AT_ONCE = 50
 """Rejected rows that are read in one step; each is kept whole and may be large."""
 
+_ELSEWHERE = frozenset({"source", "target", "rows"})
+"""Parts of a job that say which rows go where: with others, a retry would be another run."""
+
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -57,11 +60,15 @@ async def begin(
         values = {
             "id": run_id(started),
             "job": job,
-            "fingerprint": msgspec.json.encode(dict(fingerprint), order="sorted").decode(),
+            "fingerprint": _written(fingerprint),
             "started": now.isoformat(),
         }
         made = (await connection.execute(run.insert().values(values).returning(run))).one()
         return _record(made), made.run
+
+
+def _written(fingerprint: Mapping[str, str]) -> str:
+    return msgspec.json.encode(dict(fingerprint), order="sorted").decode()
 
 
 def _time_of(id_: str) -> datetime:
@@ -133,13 +140,23 @@ async def rejects(store: Store, id_: str) -> AsyncIterator[RejectedRow]:
         after = found[-1].n
 
 
-async def clear_rejects(store: Store, id_: str, keys: Sequence[str] | None) -> int:
+async def clear_rejects(
+    store: Store, id_: str, keys: Sequence[str] | None, fingerprint: Mapping[str, str] | None
+) -> int:
     """Put rejected rows back to pending and their run to unfinished; return how many rows. Raises UsageError.
 
     A refusal because of labels that were there is forgotten, so that it is decided anew. Any other decision
-    stays: labels that are there now may be our own.
+    stays: labels that are there now may be our own. A run that had ended goes on with the job as it is now.
     """
     found = await _run(store, id_)
+    changed = [] if fingerprint is None else _changed(found, fingerprint)
+    if found.ended is None and changed:
+        raise UsageError(_refusal(found, found.job, changed))
+    if elsewhere := _ELSEWHERE.intersection(changed):
+        raise UsageError(
+            f"the {' and '.join(sorted(elsewhere))} of job {found.job!r} changed since run {id_}, so its "
+            "rejected rows are not tried again; put that back, or start another run with `labelferry run`"
+        )
     last = await last_run(store, found.job)
     if last is not None and last.id != id_:
         raise UsageError(
@@ -158,6 +175,8 @@ async def clear_rejects(store: Store, id_: str, keys: Sequence[str] | None) -> i
         )
         if cleared.rowcount:
             reopened = run.update().where(run.c.run == found.run).values(ended=None, outcome=None)
+            if fingerprint is not None:
+                reopened = reopened.values(fingerprint=_written(fingerprint))
             await connection.execute(reopened)
     return cleared.rowcount
 

@@ -120,13 +120,18 @@ class ArchiveTarget:
     async def probe(self) -> None:
         """A folder is always there."""
 
-    async def finish(self, *, complete: bool) -> None:
-        """Join the parts when the run is complete; safe to repeat after a crash at any point."""
+    async def finish(self, *, complete: bool, rejects: bool = False) -> None:
+        """Join the parts when the run is complete; safe to repeat after a crash at any point.
+
+        The parts stay while rows are rejected: joined again, they take in those that a retry saves.
+        """
         if self._there is not None:
             self._there.close()
             self._there = None
         if complete and not self._plan.dry_run:
             await to_thread.run_sync(self._join)
+            if not rejects:
+                await to_thread.run_sync(self._begun.settle)
 
     @property
     def _begun(self) -> Parts:
@@ -148,7 +153,6 @@ class ArchiveTarget:
             write_beside(self._folder / HEADER, [msgspec.json.encode(header), b"\n"])
             for name in (ROWS, ONTOLOGY, HEADER):
                 publish(self._folder / name)
-        parts.settle()
 
 
 def _lines(rows: Iterable[bytes], pairs: dict[tuple[str, Shape], None]) -> Iterator[bytes]:

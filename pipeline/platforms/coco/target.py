@@ -91,10 +91,15 @@ class CocoTarget:
     async def probe(self) -> None:
         """A file is always there."""
 
-    async def finish(self, *, complete: bool) -> None:
-        """Join the parts when the run is complete; safe to repeat after a crash at any point."""
+    async def finish(self, *, complete: bool, rejects: bool = False) -> None:
+        """Join the parts when the run is complete; safe to repeat after a crash at any point.
+
+        The parts stay while rows are rejected: joined again, they take in those that a retry saves.
+        """
         if complete and not self._plan.dry_run:
             await to_thread.run_sync(self._join)
+            if not rejects:
+                await to_thread.run_sync(self._begun.settle)
 
     @property
     def _begun(self) -> Parts:
@@ -108,4 +113,3 @@ class CocoTarget:
             with parts.index() as index:
                 write_beside(self._path, joined(index.rows, self._plan.ontology, self._style))
             publish(self._path)
-        parts.settle()

@@ -144,7 +144,7 @@ class EncordTarget:
         """Ask for the project."""
         await self._project.client.project(PROBE_TRIES)
 
-    async def finish(self, *, complete: bool) -> None:
+    async def finish(self, *, complete: bool, rejects: bool = False) -> None:
         """Do nothing: what was saved is saved."""
 
 

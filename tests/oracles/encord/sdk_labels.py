@@ -5,7 +5,7 @@ What is drawn depends on the row's title only, so that two runs draw the same.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -32,13 +32,14 @@ from encord.objects.ontology_object_instance import ObjectInstance
 
 ANNOTATOR = "ann@example.com"
 DRAWN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-Draw = Callable[[int, int], Coordinates]
+Chance: TypeAlias = np.random.Generator
+Draw: TypeAlias = Callable[[Chance, int, int], Coordinates]
 
 
 def label(row: LabelRowV2, ontology: OntologyStructure) -> None:
     """Put one object of every class into a row, two whales that are related, and every classification."""
     chance = np.random.default_rng(crc32(row.data_title.encode()))
-    for name, draw in _drawings(ontology, chance):
+    for name, draw in (*DRAWINGS, ("Strawberry", _triangle(ontology))):
         _place(row, _class(ontology, name).create_instance(), draw, _frames(row, chance), chance)
     _whales(row, ontology, chance)
     _person(row, ontology, chance)
@@ -49,7 +50,7 @@ def _class(ontology: OntologyStructure, title: str) -> Object:
     return ontology.get_child_by_title(title, Object)
 
 
-def _frames(row: LabelRowV2, chance: np.random.Generator) -> list[int]:
+def _frames(row: LabelRowV2, chance: Chance) -> list[int]:
     """One frame of an image or group; several of a row that has many."""
     last = row.number_of_frames - 1
     if row.data_type.value.lower() != "video":
@@ -58,12 +59,12 @@ def _frames(row: LabelRowV2, chance: np.random.Generator) -> list[int]:
 
 
 def _place(
-    row: LabelRowV2, item: ObjectInstance, draw: Draw, frames: list[int], chance: np.random.Generator
+    row: LabelRowV2, item: ObjectInstance, draw: Draw, frames: list[int], chance: Chance
 ) -> ObjectInstance:
     for frame in frames:
         view = row.get_frame_view(frame)
         item.set_for_frames(
-            draw(view.width, view.height),
+            draw(chance, view.width, view.height),
             frames=frame,
             confidence=round(float(chance.uniform(0.1, 1.0)), 3),
             created_by=ANNOTATOR,
@@ -74,81 +75,96 @@ def _place(
     return item
 
 
-def _drawings(  # noqa: C901 - a table of drawings
-    ontology: OntologyStructure, chance: np.random.Generator
-) -> list[tuple[str, Draw]]:
-    def number(low: float, high: float) -> float:
-        return float(chance.uniform(low, high))
+def _between(chance: Chance, low: float, high: float) -> float:
+    return float(chance.uniform(low, high))
 
-    def point(low: float = 0.05, high: float = 0.95) -> PointCoordinate:
-        return PointCoordinate(number(low, high), number(low, high))
 
-    def box(_w: int, _h: int) -> BoundingBoxCoordinates:
-        return BoundingBoxCoordinates(number(0, 0.4), number(0, 0.4), number(0, 0.6), number(0, 0.6))
+def _point(chance: Chance, *_: int) -> PointCoordinate:
+    return PointCoordinate(_between(chance, 0.05, 0.95), _between(chance, 0.05, 0.95))
 
-    def rotated(_w: int, _h: int) -> RotatableBoundingBoxCoordinates:
-        return RotatableBoundingBoxCoordinates(0.2, 0.3, number(0.2, 0.4), number(0.2, 0.4), number(0, 359))
 
-    def polygon(_w: int, _h: int) -> PolygonCoordinates:
-        low, high = number(0.05, 0.1), number(0.35, 0.45)
-        outer = _square(low, high)
-        hole = _square(low + 0.05, high - 0.1)[::-1]
-        return PolygonCoordinates(polygons=[[outer, hole], [_square(0.5, number(0.6, 0.9))]])
+def _box(chance: Chance, *_: int) -> BoundingBoxCoordinates:
+    height, width, left, top = (_between(chance, 0, most) for most in (0.4, 0.4, 0.6, 0.6))
+    return BoundingBoxCoordinates(height, width, left, top)
 
-    def polyline(_w: int, _h: int) -> PolylineCoordinates:
-        return PolylineCoordinates([point() for _ in range(12)])
 
-    def circle(_w: int, _h: int) -> CircleCoordinates:
-        return CircleCoordinates(0.5, 0.5, number(0.1, 0.2))
+def _rotated(chance: Chance, *_: int) -> RotatableBoundingBoxCoordinates:
+    left, top, theta = _between(chance, 0.2, 0.4), _between(chance, 0.2, 0.4), _between(chance, 0, 359)
+    return RotatableBoundingBoxCoordinates(0.2, 0.3, left, top, theta)
 
-    def stretched(_w: int, _h: int) -> CircleCoordinates:
-        return CircleCoordinates(0.5, 0.5, number(0.1, 0.2), 1.5, 30.0)
 
-    def ellipse(_w: int, _h: int) -> EllipseCoordinates:
-        return EllipseCoordinates(0.5, 0.4, number(0.1, 0.3), number(0.1, 0.3), number(0, 179))
+def _polygon(chance: Chance, *_: int) -> PolygonCoordinates:
+    low, high = _between(chance, 0.05, 0.1), _between(chance, 0.35, 0.45)
+    hole = _square(low + 0.05, high - 0.1)[::-1]
+    return PolygonCoordinates(polygons=[[_square(low, high), hole], [_square(0.5, high + 0.4)]])
 
-    def shifted(_w: int, _h: int) -> Cuboid2DIsometricCoordinates:
-        return Cuboid2DIsometricCoordinates(_square(0.2, number(0.4, 0.6)), PointCoordinate(0.05, -0.05))
 
-    def receding(_w: int, _h: int) -> Cuboid2DPerspectiveCoordinates:
-        return Cuboid2DPerspectiveCoordinates(_square(0.1, number(0.3, 0.5)), PointCoordinate(0.7, 0.6), 0.75)
+def _polyline(chance: Chance, *_: int) -> PolylineCoordinates:
+    return PolylineCoordinates([_point(chance) for _ in range(12)])
 
-    def mask(width: int, height: int) -> BitmaskCoordinates:
-        return BitmaskCoordinates(_blot(width, height, chance))
 
-    def triangle(_w: int, _h: int) -> SkeletonCoordinates:
+def _circle(chance: Chance, *_: int) -> CircleCoordinates:
+    return CircleCoordinates(0.5, 0.5, _between(chance, 0.1, 0.2))
+
+
+def _stretched(chance: Chance, *_: int) -> CircleCoordinates:
+    return CircleCoordinates(0.5, 0.5, _between(chance, 0.1, 0.2), 1.5, 30.0)
+
+
+def _ellipse(chance: Chance, *_: int) -> EllipseCoordinates:
+    first, second, theta = (_between(chance, 0.1, 0.3) for _ in range(3))
+    return EllipseCoordinates(0.5, 0.4, first, second, theta * 600)
+
+
+def _shifted(chance: Chance, *_: int) -> Cuboid2DIsometricCoordinates:
+    front = _square(0.2, _between(chance, 0.4, 0.6))
+    return Cuboid2DIsometricCoordinates(front, PointCoordinate(0.05, -0.05))
+
+
+def _receding(chance: Chance, *_: int) -> Cuboid2DPerspectiveCoordinates:
+    front = _square(0.1, _between(chance, 0.3, 0.5))
+    return Cuboid2DPerspectiveCoordinates(front, PointCoordinate(0.7, 0.6), 0.75)
+
+
+def _mask(chance: Chance, width: int, height: int) -> BitmaskCoordinates:
+    return BitmaskCoordinates(_blot(width, height, chance))
+
+
+def _triangle(ontology: OntologyStructure) -> Draw:
+    def draw(chance: Chance, *_: int) -> SkeletonCoordinates:
+        nodes = []
+        for name in ("top", "left", "right"):
+            x, y = _between(chance, 0, 1), _between(chance, 0, 1)
+            nodes.append(SkeletonCoordinate(x=x, y=y, name=name))
+        made = ontology.skeleton_templates["Triangle"].create_instance(nodes)
         seen = (Visibility.VISIBLE, Visibility.OCCLUDED, Visibility.INVISIBLE)
-        made = ontology.skeleton_templates["Triangle"].create_instance(
-            [
-                SkeletonCoordinate(x=number(0, 1), y=number(0, 1), name=name)
-                for name in ("top", "left", "right")
-            ]
-        )
         for node, visibility in zip(made.values, seen, strict=True):
             node.visibility = visibility
         return made
 
-    return [
-        ("Cherry", box),
-        ("Other type of fruit", rotated),
-        ("Persimmon", polygon),
-        ("Branch", polyline),
-        ("Pedicel", lambda _w, _h: point()),
-        ("Blueberry", mask),
-        ("Plum", circle),
-        ("Plum", stretched),
-        ("Melon", ellipse),
-        ("Crate", shifted),
-        ("Crate", receding),
-        ("Strawberry", triangle),
-    ]
+    return draw
+
+
+DRAWINGS: tuple[tuple[str, Draw], ...] = (
+    ("Cherry", _box),
+    ("Other type of fruit", _rotated),
+    ("Persimmon", _polygon),
+    ("Branch", _polyline),
+    ("Pedicel", _point),
+    ("Blueberry", _mask),
+    ("Plum", _circle),
+    ("Plum", _stretched),
+    ("Melon", _ellipse),
+    ("Crate", _shifted),
+    ("Crate", _receding),
+)
 
 
 def _square(low: float, high: float) -> list[PointCoordinate]:
     return [PointCoordinate(x, y) for x, y in ((low, low), (high, low), (high, high), (low, high))]
 
 
-def _blot(width: int, height: int, chance: np.random.Generator) -> Any:  # noqa: ANN401 - a boolean array
+def _blot(width: int, height: int, chance: Chance) -> Any:  # noqa: ANN401 - a boolean array
     """A disc with a hole and some dust, which touches the picture's edges."""
     y, x = np.mgrid[:height, :width]
     centre = chance.uniform(0.2, 0.8, size=2) * (height, width)
@@ -156,12 +172,11 @@ def _blot(width: int, height: int, chance: np.random.Generator) -> Any:  # noqa:
     return ((far < height / 3) & (far > height / 8)) | (chance.random((height, width)) < 0.002)
 
 
-def _whales(row: LabelRowV2, ontology: OntologyStructure, chance: np.random.Generator) -> None:
+def _whales(row: LabelRowV2, ontology: OntologyStructure, chance: Chance) -> None:
     whale = _class(ontology, "Whale")
-    _, box = _drawings(ontology, chance)[0]
     frames = _frames(row, chance)
-    first = _place(row, whale.create_instance(), box, frames, chance)
-    second = _place(row, whale.create_instance(), box, frames, chance)
+    first = _place(row, whale.create_instance(), _box, frames, chance)
+    second = _place(row, whale.create_instance(), _box, frames, chance)
     first.set_answer("This is a picture of a whale", attribute=_attribute(whale, "Description"))
     first.set_answer(_option(whale, "Colour", "Blue"))
     first.set_answer("a relation in words", attribute=_attribute(whale, "Description #relation"))
@@ -176,11 +191,10 @@ def _whales(row: LabelRowV2, ontology: OntologyStructure, chance: np.random.Gene
     second.set_answer("salmon", attribute=shade)
 
 
-def _person(row: LabelRowV2, ontology: OntologyStructure, chance: np.random.Generator) -> None:
+def _person(row: LabelRowV2, ontology: OntologyStructure, chance: Chance) -> None:
     person = _class(ontology, "Person")
-    _, box = _drawings(ontology, chance)[0]
     video = row.data_type.value.lower() == "video"
-    item = _place(row, person.create_instance(), box, [0, 1, 2, 3, 5] if video else [0], chance)
+    item = _place(row, person.create_instance(), _box, [0, 1, 2, 3, 5] if video else [0], chance)
     item.set_answer("Ann", attribute=_attribute(person, "Name"))
     carries = _attribute(person, "Carries")
     if not video:

@@ -21,7 +21,7 @@ from tests.oracles.encord.project import (
 pytestmark = [pytest.mark.anyio, needs_sdk]
 
 Change = Callable[[str, Json], set[str]]
-"""Given a row's title and the SDK's view of it, makes an edit there; returns the hashes of the labels touched."""
+"""Makes an edit in the SDK's view of a row, given after its title; returns the hashes of what it touches."""
 
 
 def labelled(part: Json, name: str) -> dict[str, Json]:
