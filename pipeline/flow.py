@@ -168,6 +168,7 @@ async def save(line: Line, bundles: Receive[Bundle]) -> None:
             await line.record.intended(whole)
             with line.record.timed("save"):
                 await save_bundle(line, whole)
+            del whole  # or each waiting task would keep the rows of its last bundle
 
 
 async def save_bundle(line: Line, whole: Bundle) -> None:

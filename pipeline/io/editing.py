@@ -3,10 +3,9 @@
 Light ones run here, a user's own function in one thread, heavy ones in the process pool.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from anyio import lowlevel
@@ -15,6 +14,7 @@ from pipeline.core.labels import LabelRow
 from pipeline.core.merging import complete
 from pipeline.core.rows import Decision, EditedRow, OpenRow, Rejection
 from pipeline.errors import RowError
+from pipeline.io.one_thread import OneThread
 from pipeline.ports import Encoder, Operation
 
 Given = TypeVar("Given")
@@ -27,7 +27,7 @@ class Editor:
 
     operations: Sequence[Operation]
     encoder: Encoder
-    _one_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
+    _one_thread: OneThread = field(default_factory=OneThread)
 
     async def edit(self, rows: Sequence[OpenRow]) -> list[EditedRow | Rejection]:
         """Apply every operation to every row, in order. A row that fails comes back as a Rejection."""
@@ -42,8 +42,7 @@ class Editor:
             done = iter(await self.encoder.apply(operation, good))
         elif operation.foreign:
             # Always the same thread: what a function keeps there, such as a connection, stays usable.
-            loop = asyncio.get_running_loop()
-            done = iter(await loop.run_in_executor(self._one_thread, _all, operation, good))
+            done = iter(await self._one_thread.run(partial(_all, operation, good)))
         else:
             await lowlevel.checkpoint()
             done = iter(_all(operation, good))

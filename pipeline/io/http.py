@@ -1,8 +1,7 @@
 """The way onto the network: one aiohttp session for all hosts. Decides nothing and retries nothing."""
 
-import io
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
@@ -17,7 +16,7 @@ MAX_BODY: Final = 256 * 1024 * 1024
 """Bytes, decompressed: the largest answer that is read whole."""
 
 _CHUNK: Final = 64 * 1024
-_LARGE: Final = 1024 * 1024  # bytes; more of them at once would block the event loop, says aiohttp
+_PIECE: Final = 256 * 1024  # bytes of a request that are written at once; of an answer, read at once
 _UNSENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -100,6 +99,7 @@ class Session:
             headers={"User-Agent": "labelferry"},
             skip_auto_headers=("Content-Type",),
             middlewares=(_once,),
+            read_bufsize=_PIECE,
         )
         return self
 
@@ -139,8 +139,8 @@ class Session:
             return await self._client.request(
                 request.method,
                 url,
-                headers=request.headers,
-                data=io.BytesIO(request.body) if len(request.body) > _LARGE else request.body or None,
+                headers=_headers(request),
+                data=_pieces(request.body) if len(request.body) > _PIECE else request.body or None,
                 timeout=limits,
                 allow_redirects=False,
             )
@@ -149,6 +149,24 @@ class Session:
         except ValueError:
             text = "a header holds a line break or another character that HTTP forbids; check keys and tokens"
             raise UsageError(f"{_host(url)}: {text}") from None
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    """Return the headers, with the length of a body that is written in pieces: without, it would be chunked."""
+    if len(request.body) <= _PIECE:
+        return request.headers
+    return {**request.headers, "Content-Length": str(len(request.body))}
+
+
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    """Give a body that would block the event loop if it were written at once.
+
+    aiohttp can do the same with a file, but reads it through a thread, 64 KiB at a time: a busy event loop
+    then takes seconds to send a bundle.
+    """
+    whole = memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        yield whole[start : start + _PIECE]
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

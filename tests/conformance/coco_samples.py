@@ -19,7 +19,8 @@ INSTANCES: Json = {
         # Two parts; its bbox is their bounds, rounded as COCO does, so that it says nothing new.
         {
             "segmentation": [[1.004, 2, 10.5, 2.0, 10.5, 12.25], [20, 20, 30, 20, 30, 31.337]],
-            "area": 101.5, "iscrowd": 0, "image_id": 1, "bbox": [1.0, 2, 29.0, 29.34], "category_id": 7, "id": 11,
+            "area": 101.5, "iscrowd": 0, "image_id": 1, "bbox": [1.0, 2, 29.0, 29.34], "category_id": 7,
+            "id": 11,
         },
         # A crowd in uncompressed counts.
         {
@@ -28,7 +29,8 @@ INSTANCES: Json = {
         },
         # A bbox of its own beside polygon and keypoints: three objects.
         {
-            "segmentation": [[1, 1, 4, 1, 4, 4]], "num_keypoints": 2, "area": 4.5, "iscrowd": 0, "image_id": 2,
+            "segmentation": [[1, 1, 4, 1, 4, 4]], "num_keypoints": 2, "area": 4.5, "iscrowd": 0,
+            "image_id": 2,
             "keypoints": [1, 1, 2, 0, 0, 0, 3.5, 4, 1], "bbox": [0, 0, 5, 5.0], "category_id": 2, "id": 13,
             "attributes": {"occluded": False, "count": 2, "note": "x"}, "custom": {"a": None}, "score": 0.25,
         },

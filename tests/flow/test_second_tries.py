@@ -110,6 +110,22 @@ async def test_rejected_rows_are_not_tried_again_with_another_target(tmp_path: P
         assert await journal.counts(first.run) == {"rejected": 1}
 
 
+async def test_a_rejected_row_that_its_source_does_not_give_again_is_still_kept(tmp_path: Path) -> None:
+    def refused(given: LabelRow) -> LabelRow:
+        if given.key == BAD:
+            raise ValueError("never")
+        return given
+
+    first = await run(job(tmp_path, [row(0), row(1)], operations=[refused]))
+    without = job(tmp_path, [row(0)], operations=[refused])
+    async with open_journal(without.journal) as journal:
+        await journal.clear_rejects(first.run)
+    await run(without)
+    async with open_journal(without.journal) as journal:
+        kept = [(reject.key, reject.line is not None) async for reject in journal.rejects(first.run)]
+    assert kept == [(BAD, True)]
+
+
 async def test_a_run_that_was_asked_to_stop_does_not_say_that_every_row_was_saved(tmp_path: Path) -> None:
     stop = anyio.Event()
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import anyio
@@ -70,7 +71,7 @@ async def test_large_rasters_cross_without_shared_memory_where_it_has_no_room(
     full = Path("/proc")
     assert shutil.disk_usage(full).free == 0
     monkeypatch.setattr(module, "SHARED_FOLDER", full)
-    monkeypatch.setattr(module.SharedMemory, "__init__", None)
+    monkeypatch.setattr(SharedMemory, "__init__", None)
     async with Workers(1, lambda _: None) as workers:
         await workers.warm(MUCH)
         [encoded] = await workers.encode([drawn(5, size=4096)], "encord_rle")

@@ -92,8 +92,12 @@ def _refusal(last: sa.Row[Any], job: str, changed: Sequence[str]) -> str:
 
 
 async def end(store: Store, number: int, now: datetime, outcome: str) -> None:
-    """Finish a run. Lines of rows that are rejected no more are dropped."""
-    rejected = sa.select(row.c.n).where(row.c.n == reject.c.n, row.c.status == Status.REJECTED)
+    """Finish a run. Lines of rows that are rejected no more are dropped.
+
+    A row that was to be tried again and did not come again is in no other place, so its line stays.
+    """
+    kept = (Status.REJECTED, Status.PENDING, Status.INTENT)
+    rejected = sa.select(row.c.n).where(row.c.n == reject.c.n, row.c.status.in_(kept))
     async with store.transaction() as connection:
         await connection.execute(
             run.update().where(run.c.run == number).values(ended=now.isoformat(), outcome=outcome)
