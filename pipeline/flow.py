@@ -98,7 +98,8 @@ async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_ed
 
     async def give(opened: list[OpenRow | Rejection]) -> None:
         line.record.tell(RowsOpened(len(opened)))
-        await pour(await line.record.decided(opened, line.plan.mode), to_edit)
+        going = await line.record.decided(opened, line.plan.mode)
+        await pour(await line.record.arrived(going, line.target.pack), to_edit)
 
     async with tasks, to_edit:
         await in_order(batches(tasks, line.opening, lambda task: task.size), work, give, line.ahead)

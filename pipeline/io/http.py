@@ -152,7 +152,7 @@ class Session:
 
 
 def _headers(request: Request) -> Mapping[str, str]:
-    """Return the headers, with the length of a body that is written in pieces: without, it would be chunked."""
+    """Return the headers, with the length of a body that is written in pieces, lest it be sent chunked."""
     if len(request.body) <= _PIECE:
         return request.headers
     return {**request.headers, "Content-Length": str(len(request.body))}

@@ -7,7 +7,17 @@ from time import perf_counter
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.merging import decide, refusal
-from pipeline.core.rows import Bundle, Decision, Mode, OpenRow, PackedRow, Rejection, RowKey, SaveReport
+from pipeline.core.rows import (
+    Bundle,
+    Decision,
+    EditedRow,
+    Mode,
+    OpenRow,
+    PackedRow,
+    Rejection,
+    RowKey,
+    SaveReport,
+)
 from pipeline.errors import RowError, Stopped
 from pipeline.events import (
     BundleDone,
@@ -171,6 +181,22 @@ class Record:
                 await self.journal.settle(outcome, [(row.key, row.digest, row.place.id) for row in rows])
             self.emit(RowsSettled(outcome, len(rows), sum(row.labels for row in rows)))
 
+    async def arrived(self, rows: Sequence[OpenRow], pack: Callable[[EditedRow], PackedRow]) -> list[OpenRow]:
+        """Settle rows edited in place whose save had no known end and did arrive; return the others.
+
+        Their operations must not run twice: the target's row is what they made of it already.
+        """
+        own = [row for row in rows if row.task.row is None and row.existing is not None]
+        if self.fresh or not own:
+            return list(rows)
+        with self.timed("journal"):
+            digests = await self.journal.in_intent([row.task.key.key for row in own])
+        there = [_as_it_is(row, pack) for row in own if row.task.key.key in digests]
+        done = [row for row in there if row.digest == digests[row.key.key]]
+        await self._settled("unchanged", done)
+        gone = {row.key.key for row in done}
+        return [row for row in rows if row.task.key.key not in gone]
+
     async def intended(self, bundle: Bundle) -> None:
         """Record that a bundle is about to be sent."""
         with self.timed("journal"):
@@ -185,3 +211,13 @@ class Record:
         labels = sum(row.labels for row in bundle.rows if row.key.key in saved)
         self.emit(BundleDone(bundle.id, len(saved), len(report.rejected), labels))
         await self.rejected(report.rejected)
+
+
+def _as_it_is(row: OpenRow, pack: Callable[[EditedRow], PackedRow]) -> PackedRow:
+    """Pack what the target holds. A row that cannot be packed did not arrive from here."""
+    nothing = PackedRow(row.task.key, row.place, b"", 0, "")
+    try:
+        existing = row.existing
+        return pack(EditedRow(row.task.key, row.place, existing, existing)) if existing else nothing
+    except RowError:
+        return nothing

@@ -78,7 +78,7 @@ class Journal(Protocol):
         ...
 
     async def in_intent(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the bundle id of each key whose save was about to be sent and has no known end."""
+        """Return what each key was to become (its digest), where its save has no known end."""
         ...
 
     async def intent(self, bundle_id: str, rows: Sequence[tuple[RowKey, str, str]]) -> None:

@@ -86,7 +86,8 @@ async def test_what_is_settled_is_known_at_once_and_after_a_restart(tmp_path: Pa
     async with open_journal(url(tmp_path)) as journal:
         await journal.begin("job", JOB)
         assert await journal.settled(names(rows)) == settled
-        assert await journal.in_intent(names(rows)) == dict.fromkeys(names(rows[30:40]), "b1")
+        intended = {row.key: f"digest {row.ordinal}" for row in rows[30:40]}
+        assert await journal.in_intent(names(rows)) == intended
         assert await journal.counts(run.id) == {
             "pending": 7, "intent": 10, "saved": 20, "unchanged": 5, "skipped": 3, "rejected": 5
         }  # fmt: skip

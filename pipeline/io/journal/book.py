@@ -77,9 +77,9 @@ class SqlJournal:
         return {each.key: Decision(each.decision) for each in found}
 
     async def in_intent(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the bundle of each key whose save was about to be sent and has no known end."""
-        found = await self._store.read(to.IN_INTENT, keys=as_list(keys), run=self._now)
-        return {each.key: each.id for each in found}
+        """Return the digest of each key whose save was about to be sent and has no known end."""
+        found = await self._store.read(to.IN_INTENT, keys=as_list(keys))
+        return {each.key: each.digest for each in found}
 
     async def decide(self, rows: Sequence[tuple[RowKey, Decision, str]]) -> None:
         """Keep the decision and the target id of rows."""

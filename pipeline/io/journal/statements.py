@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pipeline.io.journal.sqlite import listed
-from pipeline.io.journal.tables import SETTLED, Status, bundle, number, row
+from pipeline.io.journal.tables import SETTLED, Status, number, row
 
 AT_ONCE = 1000
 """Rows of one statement; it stays far below the 32,766 parameters that SQLite takes."""
@@ -70,8 +70,4 @@ NUMBERS = sa.select(number.c.key, number.c.n).select_from(_known)
 """Of the keys that have one."""
 SETTLED_KEYS = sa.select(number.c.key).select_from(_rows).where(row.c.status.in_(sorted(SETTLED)))
 DECISIONS = sa.select(number.c.key, row.c.decision).select_from(_rows).where(row.c.decision.is_not(None))
-IN_INTENT = (
-    sa.select(number.c.key, bundle.c.id)
-    .select_from(_rows.join(bundle, bundle.c.n == row.c.bundle))
-    .where(bundle.c.run == sa.bindparam("run"), row.c.status == Status.INTENT)
-)
+IN_INTENT = sa.select(number.c.key, row.c.digest).select_from(_rows).where(row.c.status == Status.INTENT)
