@@ -128,17 +128,22 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     emit(RunStarted(job.name, started.id, seen.rows if keys is not None else None, started.resumed))
     if started.resumed:
         emit(RowsSettled("already-done", await _settled(journal, started.id), 0))
-    line = _line(job, options, emit, ends, plan, journal, workers, resumed=started.resumed)
+    record = _record(job, options, emit, journal, fresh=not started.resumed)
+    line = _line(job, options, ends, plan, workers, record)
     if keys is not None:
         await _reject_unmatched(line, places)
     emit(Phase("moving"))
     async with anyio.create_task_group() as group:
         group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
         await flow.move(line, places)
+    _tell_pace(channels, emit)
+    emit(await _finished(line, journal))
+
+
+def _tell_pace(channels: Channels, emit: Listener) -> None:
     for host in channels.hosts:
         pace = channels.pace_of(host)
         emit(PaceChanged(host, pace.concurrency, pace.rate, "at the end"))
-    emit(await _finished(line, journal))
 
 
 async def _settled(journal: Journal, run: str) -> int:
@@ -160,7 +165,8 @@ async def _reject_unmatched(line: flow.Line, places: Places) -> None:
 async def _finished(line: flow.Line, journal: Journal) -> RunEnded:
     line.record.tell(Phase("finishing"))
     counts = await journal.counts(line.plan.run)
-    rejects = bool(counts.get("rejected"))
+    # A row that was put back to be tried again, and that the source no longer gives, is not saved either.
+    rejects = any(counts.get(status) for status in ("rejected", "pending", "intent"))
     await line.target.finish(complete=not line.stop.is_set(), rejects=rejects)
     if line.stop.is_set():
         return RunEnded("interrupted", "stopped on request; the run can be resumed")
@@ -189,46 +195,41 @@ async def _plan(job: Job, options: RunOptions, started: RunRecord, ends: Ends) -
 
 
 def _line(
-    job: Job,
-    options: RunOptions,
-    emit: Listener,
-    ends: Ends,
-    plan: Plan,
-    journal: Journal,
-    encoder: Encoder,
-    *,
-    resumed: bool,
+    job: Job, options: RunOptions, ends: Ends, plan: Plan, encoder: Encoder, record: Record
 ) -> flow.Line:
     engine, limits = job.engine, ends.target.limits
-    allowed = frozenset(loss.value for loss in job.allow_losses)
     at_once = engine.concurrency or limits.concurrency_ceiling
     opening = BatchRule(min(engine.bundle_rows, limits.open_rows), OPEN_BYTES, engine.linger)
+    saved_rows, saved_bytes = (
+        min(engine.bundle_rows, limits.max_rows),
+        min(engine.bundle_bytes, limits.max_bytes),
+    )
     return flow.Line(
         source=ends.source,
         target=ends.target,
         codec=ends.features.mask_codec or "",
         encoder=encoder,
         editor=Editor(job.operations, encoder),
-        record=Record(
-            journal,
-            emit,
-            write_row,
-            allowed,
-            options.max_rejects,
-            options.dry_run,
-            _redactor(job).text,
-            fresh=not resumed,
-        ),
+        record=record,
         plan=plan,
         opening=opening,
-        saving=BatchRule(
-            min(engine.bundle_rows, limits.max_rows),
-            min(engine.bundle_bytes, limits.max_bytes),
-            engine.linger,
-        ),
+        saving=BatchRule(saved_rows, saved_bytes, engine.linger),
         ahead=max(1, min(at_once, ROWS_AHEAD // opening.rows)),
         at_once=at_once,
         stop=options.stop or anyio.Event(),
+    )
+
+
+def _record(job: Job, options: RunOptions, emit: Listener, journal: Journal, *, fresh: bool) -> Record:
+    return Record(
+        journal,
+        emit,
+        write_row,
+        allowed=frozenset(loss.value for loss in job.allow_losses),
+        max_rejects=options.max_rejects,
+        dry_run=options.dry_run,
+        redact=_redactor(job).text,
+        fresh=fresh,
     )
 
 
