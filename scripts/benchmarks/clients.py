@@ -13,16 +13,17 @@ from typing import Any, Self
 
 import psutil
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Client:
     """One client process. `startup` is the seconds from its start until it was ready."""
 
-    def __init__(self, python: Path, script: str, task: Mapping[str, Any]) -> None:
+    def __init__(self, python: Path, module: str, task: Mapping[str, Any]) -> None:
         began = time.perf_counter()
         self._process = subprocess.Popen(
-            [python, HERE / script, json.dumps(task)],
+            [python, "-m", module, json.dumps(task)],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -17,8 +17,6 @@ from typing import Any
 
 BEGAN = time.perf_counter()
 
-from drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes_of, rasters, title_of  # noqa: E402
-
 from pipeline import Job, run_sync  # noqa: E402
 from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence  # noqa: E402
@@ -26,6 +24,7 @@ from pipeline.core.masks import Raster  # noqa: E402
 from pipeline.core.rows import Mode  # noqa: E402
 from pipeline.events import Event, RequestDone  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
+from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes_of, rasters, title_of  # noqa: E402
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""The figures of Encord: bulk speed beside the vendor's SDK, memory and time of long runs, use of a rate limit."""
+"""The figures of Encord: speed beside the vendor's SDK, memory and time of long runs, use of a rate limit."""
 
 import statistics
 from collections import deque
@@ -11,11 +11,6 @@ from typing import Any
 
 import anyio
 import anyio.from_thread
-from clients import Client, Control, Memory
-from drawing import BOX_CLASS, MASK_CLASS, SIDE, title_of
-from encord_rows import alike
-from figures import Figure, median_of, table, tell
-from journal_alone import journal_alone
 
 from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow, Media
@@ -23,6 +18,11 @@ from pipeline.core.ontology import ClassDef, Ontology
 from pipeline.platforms.encord.stand_in import serve
 from pipeline.ports import Seed
 from pipeline.sandbox import apart
+from scripts.benchmarks.clients import Client, Control, Memory
+from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, title_of
+from scripts.benchmarks.encord_rows import alike
+from scripts.benchmarks.figures import Figure, median_of, table, tell
+from scripts.benchmarks.journal_alone import journal_alone
 
 ROOT = Path(__file__).parents[2]
 LATENCY = 0.05
@@ -35,7 +35,7 @@ SLACK = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much work: rows and repetitions of the comparison, rows of the long and short run, rows at the limit."""
+    """How much work: rows and repetitions beside the SDK, rows of long and short runs, rows at the limit."""
 
     rows: int
     times: int
@@ -89,13 +89,16 @@ def served(rows: int, *, masks: bool) -> Iterator[Server]:
 
 def ours(task: dict[str, Any]) -> Client:
     """Start labelferry."""
-    return Client(ROOT / ".venv/bin/python", "encord_client.py", task)
+    return Client(ROOT / ".venv/bin/python", "scripts.benchmarks.encord_client", task)
 
 
 def theirs(task: dict[str, Any]) -> Client:
     """Start the SDK."""
-    return Client(ROOT / ".venv-oracles/encord/bin/python", "encord_sdk_client.py", task)
+    return Client(ROOT / ".venv-oracles/encord/bin/python", "scripts.benchmarks.encord_sdk_client", task)
 
+
+BULK = "client", "at once", "seconds", "rows/s", "CPU ms/row", "peak MB", "start-up s", "stand-in CPU s"
+LONG = "rows", "seconds", "rows/s", "CPU s", "stand-in CPU s", "peak MB", "first 20 % MB", "last 10 % MB"
 
 # ---- beside the SDK ---------------------------------------------------------------------------------------
 
@@ -116,33 +119,20 @@ def bulk(scale: Scale) -> Iterator[Figure]:
     speed = {name: scale.rows / median_of(found, "seconds") for name, found in runs.items()}
     cpu = {name: median_of(found, "cpu") / scale.rows for name, found in runs.items()}
     tell(f"\n{scale.rows} rows x (5 boxes + a mask of 512 x 512), bundles of 1000, medians of {scale.times}:")
-    tell(
-        table(
-            (
-                "client",
-                "at once",
-                "seconds",
-                "rows/s",
-                "CPU ms/row",
-                "peak MB",
-                "start-up s",
-                "stand-in CPU s",
-            ),
-            (
-                (
-                    name,
-                    max(run.get("at_once", 1) for run in found),
-                    median_of(found, "seconds"),
-                    speed[name],
-                    cpu[name] * 1e3,
-                    median_of(found, "memory") / 1e6,
-                    startup[name],
-                    median_of(found, "server"),
-                )
-                for name, found in runs.items()
-            ),
+    lines = [
+        (
+            name,
+            max(run.get("at_once", 1) for run in found),
+            median_of(found, "seconds"),
+            speed[name],
+            cpu[name] * 1e3,
+            median_of(found, "memory") / 1e6,
+            startup[name],
+            median_of(found, "server"),
         )
-    )
+        for name, found in runs.items()
+    ]
+    tell(table(BULK, lines))
     yield Figure("rows/s against the SDK", speed["labelferry"] / speed["encord SDK"], "times", 5.0, "higher")
     yield Figure("CPU per row against the SDK", cpu["labelferry"] / cpu["encord SDK"], "share", 0.25, "lower")
 
@@ -177,35 +167,12 @@ def long_run(scale: Scale) -> Iterator[Figure]:
     long, per_row = found[scale.long], {rows: run["seconds"] / rows for rows, run in found.items()}
     first, last = ends_of(long["samples"])
     journal = anyio.run(journal_alone, scale.long, BUNDLE)
-    tell(
-        f"\nrows of 5 boxes through the whole flow, {long['at_once']} requests at once, stand-in CPU beside it:"
-    )
-    tell(
-        table(
-            (
-                "rows",
-                "seconds",
-                "rows/s",
-                "CPU s",
-                "stand-in CPU s",
-                "peak MB",
-                "first 20 % MB",
-                "last 10 % MB",
-            ),
-            (
-                (
-                    n,
-                    r["seconds"],
-                    n / r["seconds"],
-                    r["cpu"],
-                    r["server"],
-                    r["memory"] / 1e6,
-                    *ends_of(r["samples"]),
-                )
-                for n, r in found.items()
-            ),
-        )
-    )
+    tell(f"\nrows of 5 boxes through the whole flow, {long['at_once']} requests at once:")
+    lines = [
+        (n, r["seconds"], n / r["seconds"], r["cpu"], r["server"], r["memory"] / 1e6, *ends_of(r["samples"]))
+        for n, r in found.items()
+    ]
+    tell(table(LONG, lines))
     yield Figure("memory, last 10 % against first 20 %", last / first, "times", 1.1, "lower")
     yield Figure("memory, peak", long["memory"] / 1e6, "MB", 400.0, "lower")
     tell(f"the journal alone, the same calls: {journal:.2f} s")

@@ -1,4 +1,4 @@
-"""The vendor's SDK at work: initialise in a bundle, build, save in a bundle. Runs in the SDK's own environment.
+"""The vendor's SDK at work: initialise in a bundle, build, save in a bundle. Runs in its own environment.
 
 Takes its task as JSON in the first argument. Prints a line of JSON when ready, and one for each line on its
 standard input, which is the number of rows in a bundle.
@@ -16,11 +16,12 @@ from typing import Any
 BEGAN = time.perf_counter()
 
 import numpy as np  # noqa: E402
-from drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes_of, number_of, rasters  # noqa: E402
 from encord import EncordUserClient, Project  # noqa: E402
 from encord.objects import LabelRowV2, Object  # noqa: E402
 from encord.objects.coordinates import BitmaskCoordinates, BoundingBoxCoordinates  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+
+from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes_of, number_of, rasters  # noqa: E402
 
 Rasters = Sequence[NDArray[np.bool_]]
 

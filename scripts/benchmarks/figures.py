@@ -44,7 +44,7 @@ def machine() -> dict[str, Any]:
 
 def median_of(runs: Sequence[dict[str, Any]], key: str) -> float:
     """Return the median of one number of some runs."""
-    return statistics.median(run[key] for run in runs)
+    return float(statistics.median(run[key] for run in runs))
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:

@@ -4,10 +4,9 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from drawing import title_of
-
 from pipeline.core.rows import Decision, Receipt, RowKey
 from pipeline.io.journal import open_journal
+from scripts.benchmarks.drawing import title_of
 
 FINGERPRINT = {"job": "journal alone"}
 DIGEST = "0" * 32

@@ -1,15 +1,15 @@
 """Measures labelferry against a peer: `scripts/bench NAME [--json] [--quick]`.
 
-Tables go to standard error with --json, and one object with all figures to standard output. Ends with 1 when a
-figure misses its goal.
+Tables go to standard error with --json, and one object with all figures to standard output. Ends with 1 when
+a figure misses its goal.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-import encord_figures
-from figures import Figure, machine, show, tell, to_json
+from scripts.benchmarks import encord_figures
+from scripts.benchmarks.figures import Figure, machine, show, tell, to_json
 
 BENCHMARKS: dict[str, Callable[[encord_figures.Scale], Iterator[Figure]]] = {"encord": encord_figures.figures}
 

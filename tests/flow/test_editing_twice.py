@@ -1,6 +1,7 @@
 """A row that is edited in place is edited once, also where the run ended before it knew of the save."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def ends_after_the_first_save(event: Event) -> None:
 
 def test_operations_do_not_run_again_on_a_row_that_holds_their_result(project: Project) -> None:
     project.run(rows_of(ROWS), name="fill")
-    edit = {"name": "edit", "operations": [one_more], "rows": {"limit": ROWS}, "match": {"by": "title"}}
+    edit: dict[str, Any] = {"name": "edit", "operations": [one_more], "rows": {"limit": ROWS}}
     edit |= {"engine": {"bundle_rows": 10, "concurrency": 1, "workers": 0}}
     with pytest.raises(Cut):
         project.run(None, listeners=[ends_after_the_first_save], **edit)
