@@ -1,5 +1,8 @@
 # Sourced by the other scripts, from the root of the repository.
 
+# Without compiled modules every process that a test or a job starts would compile its libraries anew.
+unset PYTHONDONTWRITEBYTECODE
+
 fits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
 # find_python: print the first Python >= 3.11 on PATH.
@@ -33,7 +36,7 @@ install() {
     shift
     index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
     if [ -n "$index" ]; then export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}; fi
-    if [ -x .venv/bin/uv ] && .venv/bin/uv pip install --quiet --python "$folder/bin/python" "$@"; then return; fi
+    if [ -x .venv/bin/uv ] && .venv/bin/uv pip install --quiet --compile-bytecode --python "$folder/bin/python" "$@"; then return; fi
     "$folder/bin/python" -m pip install --quiet "$@"
 }
 

@@ -3,6 +3,7 @@
 The answer is spooled to a file first: reading it can break off, and nothing may have been told by then.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,27 +133,61 @@ class Spool:
         Raises:
             TransientError: what was spooled is not a whole listing.
         """
-        found = ijson.sendable_list()
-        parser = ijson.items_coro(found, "response.item", use_float=True)
-        offset = 0
+        start = _START.match(self.head())
+        try:
+            for rows in self._any_form() if start is None else self._usual_form(start.end()):
+                if rows:
+                    yield rows
+                await lowlevel.checkpoint()
+        except (ijson.JSONError, msgspec.DecodeError) as error:
+            raise TransientError(f"the listing of the project's rows is not valid: {error}") from error
+
+    def _pieces(self, offset: int) -> Iterator[bytes]:
+        """Give the file from there on, piece by piece; others may read it meanwhile."""
         while True:
             self._file.seek(offset)
             piece = self._file.read(PIECE)
-            offset += len(piece)
-            try:
-                if piece:
-                    parser.send(piece)
-                else:
-                    parser.close()
-                rows = msgspec.convert(list(found), list[Listed])
-            except (ijson.JSONError, msgspec.ValidationError) as error:
-                raise TransientError(f"the listing of the project's rows is not valid: {error}") from error
-            del found[:]
-            if rows:
-                yield rows
             if not piece:
                 return
-            await lowlevel.checkpoint()
+            offset += len(piece)
+            yield piece
+
+    def _usual_form(self, offset: int) -> Iterator[list[Listed]]:
+        """Decode the rows from there on: many at once, which is ten times as quick as one after the other."""
+        left = b""
+        for piece in self._pieces(offset):
+            rows, left = _whole_rows(left + piece)
+            yield rows
+        yield msgspec.json.decode(b'{"response":[' + left, type=Answered).response
+
+    def _any_form(self) -> Iterator[list[Listed]]:
+        found = ijson.sendable_list()
+        parser = ijson.items_coro(found, "response.item", use_float=True)
+        for piece in self._pieces(0):
+            parser.send(piece)
+            yield msgspec.convert(list(found), list[Listed])
+            del found[:]
+        parser.close()
+
+
+_START = re.compile(rb'\s*\{\s*"status"\s*:\s*200\s*,\s*"response"\s*:\s*\[')
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+_TRIES = 4
+
+
+def _whole_rows(text: bytes) -> tuple[list[Listed], bytes]:
+    """Return the rows that are complete in the beginning of a list, and the text after them.
+
+    The place between two objects may also lie inside of a row or of a string. What comes before such a place
+    is no list of rows, so decoding it tells.
+    """
+    for between in list(_BETWEEN.finditer(text))[: -_TRIES - 1 : -1]:
+        try:
+            rows = msgspec.json.decode(b"[" + text[: between.start() + 1] + b"]", type=list[Listed])
+        except msgspec.DecodeError:
+            continue
+        return rows, text[between.end() - 1 :]
+    return [], text
 
 
 @contextmanager
