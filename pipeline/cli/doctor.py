@@ -27,6 +27,7 @@ def doctor(
     from pipeline.errors import Exit
     from pipeline.job import Job
     from pipeline.wiring import checks
+    from pipeline.wiring.inspecting import CREDENTIALS
 
     loaded = Job.load(job)
     learn_secrets(loaded)
@@ -34,5 +35,6 @@ def doctor(
     found = anyio.run(checks, loaded)
     for check in found:
         typer.echo(redactor().text(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.message}"))
-    if not all(check.ok for check in found):
-        leave(Exit.USAGE)
+    failed = [check.name for check in found if not check.ok]
+    if failed:
+        leave(Exit.CREDENTIALS if any(name.endswith(CREDENTIALS) for name in failed) else Exit.USAGE)

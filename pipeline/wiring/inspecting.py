@@ -5,13 +5,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.errors import LabelferryError
+from pipeline.errors import CredentialsError, LabelferryError
 from pipeline.events import Event
 from pipeline.io.channel import Channels
 from pipeline.job import Job
 from pipeline.ports import Check, Tools
 from pipeline.wiring.classes import Seen, missing_classes
 from pipeline.wiring.ends import connected, sides_of
+
+CREDENTIALS = "credentials"
+"""What a platform's check of its key or token is named."""
 
 
 async def checks(job: Job) -> Sequence[Check]:
@@ -30,7 +33,8 @@ async def checks(job: Job) -> Sequence[Check]:
                 async for check in adapter.checks():
                     done.append(Check(f"{platform.name}: {check.name}", check.ok, check.message))  # noqa: PERF401
             except LabelferryError as error:
-                done.append(Check(platform.name, ok=False, message=str(error)))
+                what = CREDENTIALS if isinstance(error, CredentialsError) else "connection"
+                done.append(Check(f"{platform.name}: {what}", ok=False, message=str(error)))
         if all(check.ok for check in done):
             done.append(await _classes(job, tools, stack))
     return done

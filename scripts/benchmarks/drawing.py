@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 SIDE = 512
 """Height and width of every image, in pixels."""
-RASTERS = 50
+DRAWINGS = 50
+"""Rasters, and sets of boxes, that are used in turn."""
 BOXES = 5
 BOX_CLASS = "car"
 MASK_CLASS = "person"
@@ -21,17 +22,14 @@ def number_of(title: str) -> int:
     return int(title.removeprefix("image-").removesuffix(".jpg"))
 
 
-def boxes_of(number: int) -> list[tuple[float, float, float, float]]:
-    """Return (x, y, width, height) in pixels of the boxes of one image, all inside it."""
-    return [
-        (
-            (number * 37 + at * 97) % 400 + 0.25,
-            (number * 53 + at * 61) % 400 + 0.5,
-            40.0 + (number + at * 7) % 60,
-            30.0 + (number + at * 11) % 70,
-        )
-        for at in range(BOXES)
-    ]
+def boxes() -> list[list[tuple[float, float, float, float]]]:
+    """Return 50 times five boxes, used in turn: (x, y, width, height) in pixels, all inside the image."""
+    return [[_box(number, at) for at in range(BOXES)] for number in range(DRAWINGS)]
+
+
+def _box(number: int, at: int) -> tuple[float, float, float, float]:
+    x, y = (number * 37 + at * 97) % 400 + 0.25, (number * 53 + at * 61) % 400 + 0.5
+    return x, y, 40.0 + (number + at * 7) % 60, 30.0 + (number + at * 11) % 70
 
 
 def rasters() -> list[NDArray[np.bool_]]:
@@ -39,7 +37,7 @@ def rasters() -> list[NDArray[np.bool_]]:
 
     Each is three blobs whose edges waver, with a hole in the largest: 300 to 450 runs.
     """
-    return [_raster(np.random.default_rng(seed)) for seed in range(RASTERS)]
+    return [_raster(np.random.default_rng(seed)) for seed in range(DRAWINGS)]
 
 
 def _raster(draw: np.random.Generator) -> NDArray[np.bool_]:

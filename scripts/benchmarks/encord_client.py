@@ -24,7 +24,9 @@ from pipeline.core.masks import Raster  # noqa: E402
 from pipeline.core.rows import Mode  # noqa: E402
 from pipeline.events import Event, RequestDone  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
-from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes_of, rasters, title_of  # noqa: E402
+from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes, rasters, title_of  # noqa: E402
+
+DRAWN_BOXES = boxes()
 
 
 class Watch:
@@ -98,7 +100,7 @@ def rows(count: int, drawn: list[Raster]) -> Iterator[LabelRow]:
         title = title_of(number)
         objects = [
             ObjectInstance(f"box-{at}", BOX_CLASS, {0: Occurrence(Box(*box))})
-            for at, box in enumerate(boxes_of(number))
+            for at, box in enumerate(DRAWN_BOXES[number % len(DRAWN_BOXES)])
         ]
         if drawn:
             mask = drawn[number % len(drawn)]

@@ -176,5 +176,8 @@ def test_doctor_checks_a_job_line_by_line(tmp_path: Path) -> None:
         assert all(line.startswith("ok ") for line in well.out.splitlines())
         coco(tmp_path / "instances.json", name="unicorn")
         ill = labelferry("doctor", "job.yaml", cwd=tmp_path, env=server.env)
+        keyless = labelferry("doctor", "job.yaml", cwd=tmp_path)
     assert ill.code == 2
     assert "unicorn" in ill.out
+    assert keyless.code == 4
+    assert "ENCORD_SSH_KEY_FILE" in keyless.out

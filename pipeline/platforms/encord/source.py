@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -57,9 +58,10 @@ class EncordSource:
     ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the rows that are wanted."""
         read = partial(self._read, ontology=await self._project.ontology())
-        async for part in _ahead(self._parts(wanted), read, REQUESTS_AHEAD):
-            for task in part:
-                yield task
+        async with aclosing(_ahead(self._parts(wanted), read, REQUESTS_AHEAD)) as parts:
+            async for part in parts:
+                for task in part:
+                    yield task
 
     async def _rows(self) -> AsyncIterator[Found]:
         if not self._listed:
@@ -163,7 +165,7 @@ async def _still(
 
 async def _ahead(
     items: AsyncIterator[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
-) -> AsyncIterator[Result]:
+) -> AsyncGenerator[Result, None]:
     """Give the results in the order of the items, working on a few items ahead of the one that is given.
 
     Plain tasks and no task group: a generator may be closed from another task than the one that began it.

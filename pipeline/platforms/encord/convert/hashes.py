@@ -40,6 +40,8 @@ def _assign(
     data_hash: str,
     skipped: set[str],
 ) -> dict[str, str]:
+    if not items:
+        return {}
     opened = {item.id for item in existing}
     kept = [item.id for item in items if item.raw is not None and _own_hash(item) == item.id]
     # An object of the opened row has the first right to its hash, then any other that came from Encord.
