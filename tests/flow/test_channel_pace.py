@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 import anyio
@@ -136,6 +136,37 @@ def most_in_a_second(times: list[float]) -> int:
     return most
 
 
+async def undisturbed(measure: Callable[[], Awaitable[None]]) -> None:
+    """Measure again, a few times at most, where the machine itself held this process up for long.
+
+    A process that does not run between its token and its request says nothing about the channel.
+    """
+    for _ in range(6):
+        async with anyio.create_task_group() as group:
+            longest = [0.0]
+            group.start_soon(_hold_ups, longest)
+            try:
+                await measure()
+            except AssertionError:
+                if longest[0] < HOLD_UP:
+                    raise
+            else:
+                return
+            finally:
+                group.cancel_scope.cancel()
+    await measure()
+
+
+HOLD_UP = 0.005
+
+
+async def _hold_ups(longest: list[float]) -> None:
+    while True:
+        began = time.monotonic()
+        await anyio.sleep(0.001)
+        longest[0] = max(longest[0], time.monotonic() - began - 0.001)
+
+
 async def send_many(channel: HostChannel, build: Callable[[], Request], count: int, callers: int) -> None:
     left = iter(range(count))
 
@@ -149,6 +180,10 @@ async def send_many(channel: HostChannel, build: Callable[[], Request], count: i
 
 
 async def test_no_second_sees_more_requests_than_the_rate_and_a_server_that_counts_refuses_none() -> None:
+    await undisturbed(_counted_by_a_server)
+
+
+async def _counted_by_a_server() -> None:
     recent: list[float] = []
 
     async def handler(_: web.Request) -> web.StreamResponse:
@@ -165,6 +200,10 @@ async def test_no_second_sees_more_requests_than_the_rate_and_a_server_that_coun
 
 
 async def test_every_attempt_counts_in_the_rate() -> None:
+    await undisturbed(_attempts_counted)
+
+
+async def _attempts_counted() -> None:
     session = CountingSession()
     handler = scripted(*[500, 200] * 15)
     policy = RetryPolicy(tries=30)
@@ -175,6 +214,10 @@ async def test_every_attempt_counts_in_the_rate() -> None:
 
 
 async def test_requests_are_spread_over_the_second() -> None:
+    await undisturbed(_spread)
+
+
+async def _spread() -> None:
     session = CountingSession()
     async with serving(scripted()) as server, channels(rate=50.0, session=session) as made:
         await send_many(made.get(server.url, LIMITS), get(server), count=25, callers=8)
