@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+import anyio
 import msgspec
 
 from pipeline.core.ontology import Ontology
@@ -20,7 +21,7 @@ from pipeline.core.rows import (
     RowKey,
     SaveReport,
 )
-from pipeline.errors import RowError, Stopped, TransientError
+from pipeline.errors import LabelferryError, RowError, Stopped, TransientError
 from pipeline.io.matching import Candidate, Matching
 from pipeline.platforms.encord.client import LIMITS, Wanted
 from pipeline.platforms.encord.convert import pack_row
@@ -69,15 +70,37 @@ class EncordTarget:
         # Keys of the project itself say which row they are; titles need not be unique.
         rule = MatchRule("external_id") if plan.mode is Mode.EDIT else self._tools.match
         matching = await self._stack.enter_async_context(Matching(self._tools.scratch, rule))
-        try:
-            self._ontology = await self._project.ontology()
-            await self._list(matching, rule)
-        except TransientError as error:
-            raise Stopped(f"the rows of the Encord project could not be listed: {error}") from error
+        await self._look(matching, rule)
         if keys is not None:
             async for some in _batches(keys):
                 await matching.add_keys(some)
         return Matched(matching)
+
+    async def _look(self, matching: Matching, rule: MatchRule) -> None:
+        """Ask for the ontology and the listing at once; of two errors, that of the project says more."""
+        failed: list[LabelferryError] = []
+
+        async def ontology() -> None:
+            try:
+                self._ontology = await self._project.ontology()
+            except LabelferryError as error:
+                failed.insert(0, error)
+                group.cancel_scope.cancel()
+
+        async def listing() -> None:
+            try:
+                await self._list(matching, rule)
+            except LabelferryError as error:
+                failed.append(error)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ontology)
+            group.start_soon(listing)
+        if failed and isinstance(failed[0], TransientError):
+            text = f"the rows of the Encord project could not be listed: {failed[0]}"
+            raise Stopped(text) from failed[0]
+        if failed:
+            raise failed[0]
 
     async def _list(self, matching: Matching, rule: MatchRule) -> None:
         # A row that is not initialised in a dry run is made up from the listing, images included.
