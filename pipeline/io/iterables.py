@@ -1,5 +1,6 @@
 """Rows that a Python program hands over, and a target's own rows, as sources."""
 
+from bisect import bisect_left
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -13,6 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from anyio import lowlevel
 
 from pipeline.core.labels import LabelRow
@@ -45,19 +47,18 @@ class GivenRows:
     ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give each row that is not settled."""
         ordinal = 0
-        seen: set[int] = set()
+        seen = _Seen()
         async for rows in _together(self._rows):
             keys = [_key(row, number) for number, row in enumerate(rows, ordinal)]
             ordinal += len(rows)
             left = await wanted(keys)
             for key, row in zip(keys, rows, strict=True):
-                if hash(key.key) in seen:
+                if seen.before(key.key):
                     again = _again(key, row)
                     if await wanted([again.key]):
                         yield again
                 elif key.key in left:
                     yield LabelTask(key, row, size_of(row))
-                seen.add(hash(key.key))
 
 
 class OwnRows:
@@ -96,6 +97,7 @@ class OwnRows:
 
 
 KEYS_AT_ONCE = 500
+NEW_KEYS = 4096
 ROWS_AT_ONCE = 64
 """Rows of a plain iterable that are taken at once: the journal is asked about all of them together."""
 
@@ -123,6 +125,27 @@ def _key(row: object, ordinal: int) -> RowKey:
         path=row.media[0].path if row.media else None,
         labels=row.label_count,
     )
+
+
+class _Seen:
+    """The keys met so far, as 64-bit hashes: sorted, eight bytes each, and beside them a few new ones."""
+
+    def __init__(self) -> None:
+        self._sorted = np.empty(0, np.int64).data
+        self._new: set[int] = set()
+
+    def before(self, key: str) -> bool:
+        """Tell whether the key was met before, and remember it."""
+        mark = hash(key)
+        at = bisect_left(self._sorted, mark)
+        if mark in self._new or (at < len(self._sorted) and self._sorted[at] == mark):
+            return True
+        self._new.add(mark)
+        if len(self._new) == NEW_KEYS:
+            new = np.fromiter(self._new, np.int64, NEW_KEYS)
+            self._sorted = np.sort(np.concatenate((self._sorted, new)), kind="stable").data
+            self._new.clear()
+        return False
 
 
 def _again(key: RowKey, row: LabelRow) -> Rejection:
