@@ -75,7 +75,8 @@ class Record:
         rejected = [row for row in opened if isinstance(row, Rejection)]
         rows = [row for row in opened if isinstance(row, OpenRow)]
         with self.timed("journal"):
-            known = await self.journal.decisions([row.task.key.key for row in rows])
+            keys = [row.task.key.key for row in rows]
+            known = {} if self.fresh else await self.journal.decisions(keys)
             fresh = {
                 row.task.key.key: decide(mode, row.existing) for row in rows if row.task.key.key not in known
             }

@@ -21,7 +21,6 @@ async def journal_alone(rows: int, bundle_rows: int) -> float:
             for start in range(0, rows, bundle_rows):
                 keys = [RowKey(title_of(n), n) for n in range(start, min(start + bundle_rows, rows))]
                 names = [key.key for key in keys]
-                await journal.decisions(names)
                 await journal.decide([(key, Decision.WRITE, key.key) for key in keys])
                 await journal.intent(str(start), [(key, DIGEST, key.key) for key in keys])
                 await journal.saved(str(start), [Receipt(name, name) for name in names])
