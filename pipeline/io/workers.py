@@ -30,8 +30,6 @@ CHUNK_SECONDS = 0.010
 HERE_SECONDS = 2 * CHUNK_SECONDS
 """Predicted work up to which a chunk of a small job is done at once. In a thread beside the event loop it
 would take several times as long: both wait for the interpreter's lock at every call into numpy."""
-CROSSING_SECONDS = 0.3e-3
-"""Predicted work of one item below which handing it to a process costs this one as much as doing it."""
 SMALL_JOB_SECONDS = 1.0
 """Predicted work up to which no process is started."""
 SHARED_FROM = 1 << 20
@@ -68,7 +66,8 @@ class Workers:
         self._count = count
         self._emit = emit
         self._pool: ProcessPoolExecutor | None = None
-        self._predicted = 0.0
+        self._expected = 0.0
+        self._met = 0.0
         self._inline = CapacityLimiter(1)
         self._starting = anyio.Lock()
         self._suspects = anyio.Lock()
@@ -82,9 +81,9 @@ class Workers:
         if self._pool is not None:
             self._end(self._pool)
 
-    async def warm(self, seconds: float, items: int = 1) -> None:
-        """Start the workers now if the job's predicted work (seconds, of so many items) is worth it."""
-        self._predict(seconds, items)
+    async def warm(self, seconds: float) -> None:
+        """Start the workers now if the whole job's predicted work (seconds) is worth it."""
+        self._expected = seconds
         if self._worth_it():
             await self._running()
 
@@ -122,7 +121,7 @@ class Workers:
         costs: Sequence[float],
     ) -> list[Result | RowError]:
         chunks = [Chunk(work, cross, tuple(part), seconds) for part, seconds in _parts(items, costs)]
-        self._predict(sum(costs), len(costs))
+        self._met += sum(costs)
         results: list[list[Result | RowError]] = [[] for _ in chunks]
 
         async def run(index: int, chunk: Chunk[Item, Result]) -> None:
@@ -171,12 +170,9 @@ class Workers:
                 block.close()
                 block.unlink()
 
-    def _predict(self, seconds: float, items: int) -> None:
-        if seconds >= items * CROSSING_SECONDS:
-            self._predicted += seconds
-
     def _worth_it(self) -> bool:
-        return self._count > 0 and (self._pool is not None or self._predicted > SMALL_JOB_SECONDS)
+        whole = max(self._expected, self._met)
+        return self._count > 0 and (self._pool is not None or whole > SMALL_JOB_SECONDS)
 
     async def _running(self) -> ProcessPoolExecutor:
         async with self._starting:

@@ -134,7 +134,7 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
         await _reject_unmatched(line, places)
     emit(Phase("moving"))
     async with anyio.create_task_group() as group:
-        group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks), seen.masks)
+        group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
         await flow.move(line, places)
     _tell_pace(channels, emit)
     emit(await _finished(line, journal))

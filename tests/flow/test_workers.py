@@ -99,6 +99,19 @@ async def test_a_small_job_starts_no_process() -> None:
         assert set(psutil.Process().children(recursive=True)) == before
 
 
+async def test_many_small_masks_are_encoded_in_processes_as_few_large_ones_are() -> None:
+    rows = [drawn(number, size=512) for number in range(500)]
+    before = set(psutil.Process().children(recursive=True))
+    async with Workers(1, lambda _: None) as workers:
+        done: list[LabelRow | RowError] = []
+        for _ in range(
+            16
+        ):  # 8,000 masks: more than a second of predicted work, each of them a fraction of a ms
+            done = await workers.encode(rows, "encord_rle")
+        assert set(psutil.Process().children(recursive=True)) - before
+    assert [number_of(row) for row in done] == list(range(500))
+
+
 class Deadly:
     """An operation that ends the worker process on one row."""
 
