@@ -149,6 +149,8 @@ def packed(line: Line, row: EditedRow, encoded: LabelRow | RowError) -> PackedRo
     try:
         if isinstance(encoded, RowError):
             raise encoded
+        if encoded is row.row:
+            return line.target.pack(row)
         # The encoded row is kept for a rejection: a raster of it would stay in memory until it is saved.
         return replace(line.target.pack(replace(row, row=encoded)), row=encoded)
     except RowError as error:

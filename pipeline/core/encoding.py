@@ -30,17 +30,19 @@ def masks_of(row: LabelRow, codec: str) -> list[AnyMask]:
 def with_masks(row: LabelRow, codec: str, encoded: Sequence[EncodedMask]) -> LabelRow:
     """Put the encoded masks where `masks_of` found the masks."""
     rest = iter(encoded)
-    return replace(row, objects=tuple(_with_masks(item, codec, rest) for item in row.objects))
+    return replace(row, objects=tuple([_with_masks(item, codec, rest) for item in row.objects]))
 
 
 def _with_masks(item: ObjectInstance, codec: str, rest: Iterator[EncodedMask]) -> ObjectInstance:
-    if not any(_differs(found.geometry, codec) for found in item.occurrences.values()):
-        return item
-    drawn = {
-        frame: replace(found, geometry=next(rest)) if _differs(found.geometry, codec) else found
-        for frame, found in item.occurrences.items()
-    }
-    return replace(item, occurrences=drawn)
+    changed = False
+    drawn = {}
+    for frame, found in item.occurrences.items():
+        if _differs(found.geometry, codec):
+            changed = True
+            drawn[frame] = replace(found, geometry=next(rest))
+        else:
+            drawn[frame] = found
+    return replace(item, occurrences=drawn) if changed else item
 
 
 def _differs(geometry: Geometry, codec: str) -> TypeGuard[AnyMask]:

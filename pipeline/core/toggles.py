@@ -31,21 +31,17 @@ def of_packed(bits: NDArray[np.uint8], size: int) -> Toggles:
         padded = np.zeros((size // 64 + 1) * 8, np.uint8)
         padded[: bits.size] = bits
         bits = padded
-    words = bits.view(np.uint64)
-    # Only a word that is neither all 0 nor all 1, or is unlike the one before it, can hold a toggle.
-    mixed = (words + np.uint64(1)) > 1
-    mixed[0] |= words[0] != 0
-    mixed[1:] |= words[1:] != words[:-1]
-    used = mixed.nonzero()[0]
-    if not used.size:
-        return np.empty(0, np.uint32)
-    ordered = bits.view(">u8")
-    these, before = ordered[used].astype(np.uint64), ordered[used - 1].astype(np.uint64)
-    if not used[0]:
-        before[0] = 0
-    changes = (these ^ (these >> 1) ^ (before << 63)).astype(">u8").view(np.uint8)
-    bit = np.unpackbits(changes).view(np.bool_).nonzero()[0]
-    toggles: Toggles = ((used << 6).take(bit >> 6) + (bit & 63)).astype(np.uint32)
+    # As numbers, so that the first of 64 pixels is the highest bit on every machine.
+    words = bits.view(">u8").astype(np.uint64)
+    changed = words ^ (words >> np.uint64(1))
+    changed[1:] ^= words[:-1] << np.uint64(63)
+    used = (changed != 0).nonzero()[0]
+    changes = changed.take(used).astype(">u8").view(np.uint8)
+    # Few bytes hold a change; looking for them first is quicker than looking at every bit.
+    hit = (changes != 0).nonzero()[0]
+    bit = np.unpackbits(changes.take(hit)).view(np.bool_).nonzero()[0]
+    start = (used << 6).take(hit >> 3) + ((hit & 7) << 3)
+    toggles: Toggles = (start.take(bit >> 3) + (bit & 7)).astype(np.uint32)
     # A run that touches the last pixel has no toggle in these bits unless some are left over.
     return np.append(toggles, np.uint32(size)) if toggles.size % 2 else toggles
 

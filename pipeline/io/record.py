@@ -95,7 +95,7 @@ class Record:
             elif decision is Decision.SKIP:
                 skipped.append(row)
             else:
-                going.append(replace(row, decision=decision))
+                going.append(row if row.decision is decision else replace(row, decision=decision))
         await self.rejected(rejected)
         await self.skipped(skipped)
         return going

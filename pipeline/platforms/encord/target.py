@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import anyio
 import msgspec
@@ -143,7 +143,7 @@ class EncordTarget:
         except RowError as error:
             return Rejection(task.key, "open", str(error), task.row)
         opened = Opened(data.get("label_hash") or "", place.id, data, listed.number_of_frames)
-        return OpenRow(task, replace(place, details=opened), existing)
+        return OpenRow(task, Place(place.id, place.title, opened), existing)
 
     def pack(self, row: EditedRow) -> PackedRow:
         """Return the JSON of the whole label row. Raises RowError."""
@@ -193,7 +193,7 @@ class Matched:
 def _supported(key: RowKey, place: Place) -> Place | Rejection:
     listed = _listed(place)
     if listed.supported:
-        return replace(place, details=listed)
+        return Place(place.id, place.title, listed)
     kind = listed.data_type.lower().replace("_", " ")
     reason = (
         f"row {place.title!r} ({place.id}) is a {kind} row in Encord; labels of image, image group, image "

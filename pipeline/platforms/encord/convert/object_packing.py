@@ -63,6 +63,8 @@ class _Links:
         if row is None:
             return cls({}, {})
         grouped = packing.rules.group_attribute is not None and row.groups
+        if not (grouped or row.relations):
+            return cls({}, {})
         return cls(
             relations_by_source(row) if row.relations else {}, groups_by_object(row) if grouped else {}
         )
