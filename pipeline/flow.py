@@ -30,7 +30,7 @@ from pipeline.events import RowsOpened
 from pipeline.io.dividing import divided
 from pipeline.io.editing import Editor
 from pipeline.io.record import Record
-from pipeline.io.streams import batches, chunks, in_order, pour
+from pipeline.io.streams import batches, chunks, in_order, pour, put
 from pipeline.ports import Encoder, Places, Plan, Source, Target
 
 CHUNK = 64
@@ -83,7 +83,7 @@ async def read(line: Line, to_open: Send[LabelTask]) -> None:
             if isinstance(task, Rejection):
                 await line.record.rejected([task])
             else:
-                await pour([task], to_open)
+                await put(task, to_open)
 
 
 async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_edit: Send[OpenRow]) -> None:
@@ -152,7 +152,8 @@ def packed(line: Line, row: EditedRow, encoded: LabelRow | RowError) -> PackedRo
         if encoded is row.row:
             return line.target.pack(row)
         # The encoded row is kept for a rejection: a raster of it would stay in memory until it is saved.
-        return replace(line.target.pack(replace(row, row=encoded)), row=encoded)
+        done = line.target.pack(EditedRow(row.key, row.place, encoded, row.existing, row.append))
+        return done if done.row is encoded else replace(done, row=encoded)
     except RowError as error:
         return Rejection(row.key, "pack", str(error), row.row)
 

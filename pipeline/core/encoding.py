@@ -1,11 +1,10 @@
 """Which masks a row has, how much work they are, and the row with its masks encoded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TypeAlias, TypeGuard
 
 from pipeline.core.geometry import Geometry
-from pipeline.core.labels import LabelRow, ObjectInstance
+from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence
 from pipeline.core.masks import EncodedMask, Mask, Raster
 
 SECONDS_PER_PIXEL = 0.4e-9
@@ -20,35 +19,43 @@ AnyMask: TypeAlias = Mask | Raster | EncodedMask
 def masks_of(row: LabelRow, codec: str) -> list[AnyMask]:
     """Return every mask of the row that is not in this codec yet, objects in order, frames ascending."""
     return [
-        occurrence.geometry
+        geometry
         for item in row.objects
-        for occurrence in item.occurrences.values()
-        if _differs(occurrence.geometry, codec)
+        for found in item.occurrences.values()
+        if type(geometry := found.geometry) in _MASKS and _differs(geometry, codec)
     ]
 
 
 def with_masks(row: LabelRow, codec: str, encoded: Sequence[EncodedMask]) -> LabelRow:
     """Put the encoded masks where `masks_of` found the masks."""
     rest = iter(encoded)
-    return replace(row, objects=tuple([_with_masks(item, codec, rest) for item in row.objects]))
+    objects = list(row.objects)
+    for at, item in enumerate(objects):
+        for found in item.occurrences.values():
+            if type(found.geometry) in _MASKS and _differs(found.geometry, codec):
+                objects[at] = _with_masks(item, codec, rest)
+                break
+    return row.with_objects(tuple(objects))
 
 
 def _with_masks(item: ObjectInstance, codec: str, rest: Iterator[EncodedMask]) -> ObjectInstance:
-    changed = False
-    drawn = {}
-    for frame, found in item.occurrences.items():
-        if _differs(found.geometry, codec):
-            changed = True
-            drawn[frame] = replace(found, geometry=next(rest))
-        else:
-            drawn[frame] = found
-    return replace(item, occurrences=drawn) if changed else item
+    drawn = {
+        frame: Occurrence(next(rest), found.keyframe, found.confidence, found.provenance)
+        if _differs(found.geometry, codec)
+        else found
+        for frame, found in item.occurrences.items()
+    }
+    return ObjectInstance(item.id, item.class_name, drawn, item.answers, item.track, item.raw)
+
+
+_MASKS = frozenset({Mask, Raster, EncodedMask})
+"""Asked for first: it is quicker to find a type in a set than to ask what it is an instance of."""
 
 
 def _differs(geometry: Geometry, codec: str) -> TypeGuard[AnyMask]:
-    if isinstance(geometry, EncodedMask):
+    if type(geometry) is EncodedMask:
         return geometry.codec != codec
-    return isinstance(geometry, Mask | Raster)
+    return type(geometry) in _MASKS
 
 
 def seconds_of_mask(mask: Mask | Raster | EncodedMask) -> float:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from pipeline.core.masks import AlphaMask, EncodedMask, Mask, Raster
+from pipeline.core.quick import quick
 
 XY: TypeAlias = tuple[float, float]
 XYZ: TypeAlias = tuple[float, float, float]
@@ -40,6 +41,7 @@ class Shape(StrEnum):
     """A shape that this model does not draw (audio, text, time range): carried, never written."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Box:
     """An axis-parallel box: top-left corner and size, in pixels."""
@@ -50,6 +52,7 @@ class Box:
     height: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RotatedBox:
     """A box turned by `angle` degrees, clockwise on the screen, about its centre.
@@ -79,6 +82,7 @@ class Ellipse:
     circle: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Polygon:
     """One or more parts, each an outer ring followed by its holes."""
@@ -93,6 +97,7 @@ class Polyline:
     points: tuple[XY, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Point:
     """A single point (Encord and others call it a keypoint)."""
@@ -110,6 +115,7 @@ class Visibility(StrEnum):
     """Not labelled, or out of sight; its position is a placeholder."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Node:
     """A named node of a skeleton, in pixels."""

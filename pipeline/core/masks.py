@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import toggles as tg
+from pipeline.core.quick import quick
 from pipeline.core.toggles import Integers, Toggles
 
 S = TypeVar("S", bound=np.generic)
@@ -43,11 +44,17 @@ def toggles_of_array(array: NDArray[Any]) -> Toggles:
     Raises `MaskError` for any other array.
     """
     array = _boolean(array)
-    height, width = array.shape
-    check_size(height, width, max_pixels=1 << 32)
-    if array.flags.c_contiguous or not array.flags.f_contiguous:
-        return tg.of_array(np.ascontiguousarray(array))
-    return tg.transposed(tg.of_array(array.T), width, height)
+    check_size(*array.shape, max_pixels=1 << 32)
+    return _toggles(array)
+
+
+def _toggles(array: NDArray[np.bool_]) -> Toggles:
+    flags = array.flags
+    if flags.c_contiguous:
+        return tg.of_array(array)
+    if flags.f_contiguous:
+        return tg.transposed(tg.of_array(array.T), array.shape[1], array.shape[0])
+    return tg.of_array(np.ascontiguousarray(array))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -270,13 +277,14 @@ class Raster:
 
     def to_mask(self) -> Mask:
         """The same pixels as toggles."""
-        return Mask.from_array(self.array)
+        return Mask._of(*self.array.shape, _toggles(self.array))  # noqa: SLF001 - of this module
 
     def packed(self) -> bytes:
         """`np.packbits` of the flat row-major raster, an eighth of the raster's size."""
         return np.packbits(self.array).tobytes()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EncodedMask:
     """A height x width mask in a platform's own notation: `data` as the codec of that name wrote it."""

@@ -9,8 +9,10 @@ from typing import Any
 from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Loss, Note
+from pipeline.core.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RowKey:
     """What matching needs to know of a source row.
@@ -31,6 +33,7 @@ class RowKey:
     mask_pixels: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a row goes in the target. `id` is unique there; `details` is the adapter's own."""
@@ -40,6 +43,7 @@ class Place:
     details: Any = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LabelTask:
     """One row to bring over. `row` is None when the target's own row is edited in place."""
@@ -69,6 +73,7 @@ class Decision(StrEnum):
     REFUSE = "refuse"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OpenRow:
     """A row initialised in the target. `existing` holds its labels there (None: the target keeps none)."""
@@ -79,6 +84,7 @@ class OpenRow:
     decision: Decision = Decision.WRITE
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EditedRow:
     """A row with all label operations applied. `existing` is the target's own row as opened."""
@@ -91,6 +97,7 @@ class EditedRow:
     """Keep what the target row holds, and add the labels of `row` whose id is not there."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PackedRow:
     """A row in the target's own bytes, ready to travel. `labels` counts objects and classifications."""
@@ -133,6 +140,7 @@ class Bundle:
         return sum(len(row.payload) for row in self.rows)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """One saved row."""

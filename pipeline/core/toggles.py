@@ -33,8 +33,10 @@ def of_packed(bits: NDArray[np.uint8], size: int) -> Toggles:
         bits = padded
     # As numbers, so that the first of 64 pixels is the highest bit on every machine.
     words = bits.view(">u8").astype(np.uint64)
-    changed = words ^ (words >> np.uint64(1))
-    changed[1:] ^= words[:-1] << np.uint64(63)
+    changed = words >> np.uint64(1)
+    changed ^= words
+    words <<= np.uint64(63)
+    changed[1:] ^= words[:-1]
     used = (changed != 0).nonzero()[0]
     changes = changed.take(used).astype(">u8").view(np.uint8)
     # Few bytes hold a change; looking for them first is quicker than looking at every bit.

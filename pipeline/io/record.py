@@ -1,6 +1,6 @@
 """The last stage: what became of each row goes into the journal, and is told to whoever listens."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -74,28 +74,24 @@ class Record:
         """Take or recall the decision for each opened row, settle those that end here, return the others."""
         rejected = [row for row in opened if isinstance(row, Rejection)]
         rows = [row for row in opened if isinstance(row, OpenRow)]
-        with self.timed("journal"):
-            keys = [row.task.key.key for row in rows]
-            known = {} if self.fresh else await self.journal.decisions(keys)
-            fresh = {
-                row.task.key.key: decide(mode, row.existing) for row in rows if row.task.key.key not in known
-            }
-            await self.journal.decide(
-                [
-                    (row.task.key, fresh[row.task.key.key], row.place.id)
-                    for row in rows
-                    if row.task.key.key in fresh
-                ]
-            )
-        going, skipped = [], []
+        known: Mapping[str, Decision] = {}
+        if not self.fresh:
+            with self.timed("journal"):
+                known = await self.journal.decisions([row.task.key.key for row in rows])
+        going, skipped, new = [], [], []
         for row in rows:
-            decision = known.get(row.task.key.key) or fresh[row.task.key.key]
+            key = row.task.key
+            decision = known.get(key.key)
+            if decision is None:
+                decision = decide(mode, row.existing)
+                new.append((key, decision, row.place.id))
             if decision is Decision.REFUSE and row.existing is not None:
-                rejected.append(Rejection(row.task.key, "open", refusal(row.existing), row.task.row))
+                rejected.append(Rejection(key, "open", refusal(row.existing), row.task.row))
             elif decision is Decision.SKIP:
                 skipped.append(row)
             else:
                 going.append(row if row.decision is decision else replace(row, decision=decision))
+        self.journal.decide(new)
         await self.rejected(rejected)
         await self.skipped(skipped)
         return going

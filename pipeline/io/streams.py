@@ -1,5 +1,6 @@
 """Small pieces between the stages: batches with a linger, chunks of what is there, work kept in order."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
@@ -18,6 +19,7 @@ async def batches(
 ) -> AsyncIterator[list[Item]]:
     """Give the items in batches: full by rows or bytes, or when the oldest has waited, or at the end."""
     batcher = Batcher[Item](rule)
+    now = asyncio.get_running_loop().time  # the clock of anyio's deadlines, without anyio's way to it
     while True:
         try:
             item = rows.receive_nowait()
@@ -34,7 +36,7 @@ async def batches(
                 continue
         except anyio.EndOfStream:
             break
-        for batch in batcher.add(item, size_of(item), anyio.current_time()):
+        for batch in batcher.add(item, size_of(item), now()):
             yield batch
     if rest := batcher.take():
         yield rest
@@ -52,15 +54,22 @@ async def chunks(rows: MemoryObjectReceiveStream[Item], at_most: int) -> AsyncIt
         yield chunk
 
 
+async def put(item: Item, into: MemoryObjectSendStream[Item]) -> None:
+    """Send an item, and give way to others only where the stream is full."""
+    try:
+        into.send_nowait(item)
+    except anyio.WouldBlock:
+        await into.send(item)
+    except anyio.BrokenResourceError:
+        # Where all stages are being cancelled the receiver may have gone, and that is no error of the sender.
+        await checkpoint_if_cancelled()
+        raise
+
+
 async def pour(items: Iterable[Item], into: MemoryObjectSendStream[Item]) -> None:
     """Send the items, and give way to others only where the stream is full."""
-    # Where all stages are being cancelled the receiver may have gone, and that is no error of the sender.
-    await checkpoint_if_cancelled()
     for item in items:
-        try:
-            into.send_nowait(item)
-        except anyio.WouldBlock:
-            await into.send(item)
+        await put(item, into)
 
 
 async def in_order(

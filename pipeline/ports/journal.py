@@ -73,8 +73,12 @@ class Journal(Protocol):
         """Return what was decided when the rows were first opened; undecided ones are left out."""
         ...
 
-    async def decide(self, rows: Sequence[tuple[RowKey, Decision, str]]) -> None:
-        """Keep the decision and the target id of rows."""
+    def decide(self, rows: Sequence[tuple[RowKey, Decision, str]]) -> None:
+        """Keep the decision and the target id of rows, and write them with what becomes of the rows first.
+
+        That is their intent or their end. Before it nothing of ours is in the target row, and a run that goes
+        on may decide anew.
+        """
         ...
 
     async def in_intent(self, keys: Sequence[str]) -> dict[str, str]:

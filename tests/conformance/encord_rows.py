@@ -129,7 +129,7 @@ def pack_over(
     **options: Any,  # noqa: ANN401 - options of pack_row
 ) -> PackedRow:
     """Pack a row for an opened label row whose labels were read before."""
-    place = Place(data["data_hash"], "", Opened(data["label_hash"], data["data_hash"], data, frame_count))
+    place = Place(data["data_hash"], "", Opened.of(data, data["data_hash"], frame_count))
     return pack_row(EditedRow(RowKey(row.key, 0), place, row, existing), ontology, now=NOW, **options)
 
 

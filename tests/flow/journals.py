@@ -24,8 +24,8 @@ def target(row: RowKey) -> str:
     return f"place {row.ordinal}"
 
 
-async def decide(journal: SqlJournal, rows: Sequence[RowKey], decision: Decision = Decision.WRITE) -> None:
-    await journal.decide([(row, decision, target(row)) for row in rows])
+def decide(journal: SqlJournal, rows: Sequence[RowKey], decision: Decision = Decision.WRITE) -> None:
+    journal.decide([(row, decision, target(row)) for row in rows])
 
 
 async def intend(journal: SqlJournal, bundle: str, rows: Sequence[RowKey]) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.rows import Decision
 from pipeline.errors import Stopped, UsageError
 from pipeline.io.journal import journal_path, open_journal, sqlite
-from tests.flow.journals import JOB, decide, intend, keys, names, pragma, save, url, written
+from tests.flow.journals import JOB, intend, keys, names, pragma, save, url, written
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +74,7 @@ async def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
 async def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     async with open_journal(url(tmp_path)) as journal:
         await journal.begin("job", JOB)
-        await decide(journal, keys(0, 2000))
+        await intend(journal, "b", keys(0, 2000))
     path = tmp_path / "journal.db"
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + b"\xff" * 8000 + whole[8100:])
@@ -110,10 +109,10 @@ async def test_a_journal_locked_by_another_program_is_an_error_that_says_so(
             await journal.begin("job", JOB)
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(Stopped, match="another process has locked it"):
-                await decide(journal, keys(0, 1))
+                await intend(journal, "b", keys(0, 1))
             other.execute("ROLLBACK")
-            await decide(journal, keys(0, 1))
-            assert await journal.decisions(["k0"]) == {"k0": Decision.WRITE}
+            await intend(journal, "b", keys(0, 1))
+            assert await journal.in_intent(["k0"]) == {"k0": "digest 0"}
 
 
 # ---- real ends ------------------------------------------------------------------------------------------
@@ -132,7 +131,7 @@ async def main(url, limit):
         first = sum((await journal.counts((await journal.last_run()).id)).values())
         for bundle in range(first // 100, 10000):
             rows = [RowKey(f"k{n}", n) for n in range(bundle * 100, bundle * 100 + 100)]
-            await journal.decide([(row, Decision.WRITE, "t") for row in rows])
+            journal.decide([(row, Decision.WRITE, "t") for row in rows])
             await journal.intent(f"b{bundle}", [(row, "d", "t") for row in rows])
             print("intent", bundle, flush=True)
             await journal.saved(f"b{bundle}", [Receipt(row.key, "t") for row in rows])
@@ -204,12 +203,12 @@ async def test_a_full_disk_stops_the_run_and_it_goes_on_when_there_is_room(tmp_p
 async def test_when_the_disk_is_full_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
     async with open_journal(url(tmp_path)) as journal:
         run = await journal.begin("job", JOB)
-        await decide(journal, keys(0, 10))
+        await intend(journal, "b", keys(0, 10))
         pages = await pragma(journal, "page_count")
         await pragma(journal, f"max_page_count={pages + 1}")
         with pytest.raises(Stopped, match=r"journal\.db: the disk is full; make room there, then resume"):
-            await decide(journal, keys(10, 1000))
-        assert await journal.counts(run.id) == {"pending": 10}
+            await intend(journal, "c", keys(10, 1000))
+        assert await journal.counts(run.id) == {"intent": 10}
         await pragma(journal, "max_page_count=100000")
-        await decide(journal, keys(10, 1000))
-        assert await journal.counts(run.id) == {"pending": 1010}
+        await intend(journal, "c", keys(10, 1000))
+        assert await journal.counts(run.id) == {"intent": 1010}

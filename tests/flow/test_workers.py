@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from pipeline.core.codecs import decode
+from pipeline.core.encoding import masks_of, seconds_of_mask
 from pipeline.core.geometry import Box
 from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence
 from pipeline.core.masks import EncodedMask, Mask, Raster
@@ -101,12 +102,12 @@ async def test_a_small_job_starts_no_process() -> None:
 
 async def test_many_small_masks_are_encoded_in_processes_as_few_large_ones_are() -> None:
     rows = [drawn(number, size=512) for number in range(500)]
+    work = sum(seconds_of_mask(mask) for row in rows for mask in masks_of(row, "encord_rle"))
     before = set(psutil.Process().children(recursive=True))
     async with Workers(1, lambda _: None) as workers:
         done: list[LabelRow | RowError] = []
-        for _ in range(
-            16
-        ):  # 8,000 masks: more than a second of predicted work, each of them a fraction of a ms
+        for _ in range(int(module.SMALL_JOB_SECONDS / work) + 1):
+            assert set(psutil.Process().children(recursive=True)) == before
             done = await workers.encode(rows, "encord_rle")
         assert set(psutil.Process().children(recursive=True)) - before
     assert [number_of(row) for row in done] == list(range(500))

@@ -7,8 +7,6 @@ group follows; the highest bit of the last group is the sign. The format is that
 rleFrString) of the COCO API.
 """
 
-import sys
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,17 +54,21 @@ def string_of_runs(runs: Runs) -> str:
     numbers[3:] -= runs[1:-2]
     places = numbers + _SHORT
     words = _WORDS.take(places, mode="clip")
-    long = ((places < 0) | (places >= 2 * _SHORT)).nonzero()[0]
+    # Without a sign, so that what is below 0 is large too.
+    long = (places.view(np.uint64) >= 2 * _SHORT).nonzero()[0]
     if long.size > _FEW:
         words[long] = _words(numbers[long])
     else:
-        for place in long:
-            words[place] = _word(int(numbers[place]))
+        for place, number in zip(long.tolist(), numbers.take(long).tolist(), strict=True):
+            words[place] = _word(number)
     return words.tobytes().translate(None, b"\0").decode("ascii")
 
 
 def _words(numbers: Runs) -> NDArray[np.uint64]:
-    """Each number as 8 bytes: its characters, lowest group first, and zeros, which are no characters."""
+    """Each number as 8 bytes: its characters, lowest group first, and zeros, which are no characters.
+
+    The first character is the lowest byte, on a machine of either byte order.
+    """
     magnitude = numbers ^ (numbers >> 63)
     rows = np.zeros((numbers.size, 8), np.uint8)
     rows[:, 0] = (numbers & 31) + 48
@@ -74,17 +76,19 @@ def _words(numbers: Runs) -> NDArray[np.uint64]:
         longer = (magnitude >= 1 << (5 * group - 1)).nonzero()[0]
         rows[longer, group - 1] += _MORE
         rows[longer, group] = ((numbers[longer] >> (5 * group)) & 31) + 48
-    return rows.view(np.uint64).reshape(-1)
+    return rows.view("<u8").reshape(-1)
 
 
 def _word(number: int) -> int:
-    """One number as `_words` has it, on a machine of either byte order."""
-    magnitude = number ^ (number >> 63)
-    codes = bytearray([(number & 31) + 48])
-    while magnitude >= 1 << (5 * len(codes) - 1):
-        codes[-1] += _MORE
-        codes.append(((number >> (5 * len(codes))) & 31) + 48)
-    return int.from_bytes(codes.ljust(8, b"\0"), sys.byteorder)
+    """One number as `_words` has it."""
+    word = shift = 0
+    while True:
+        group = number & 31
+        number >>= 5
+        if number == (-1 if group & 16 else 0):
+            return word | group + 48 << shift
+        word |= group + 48 + _MORE << shift
+        shift += 8
 
 
 _FEW = 16

@@ -40,7 +40,7 @@ def with_objects(row: LabelRow, objects: Iterable[ObjectInstance]) -> LabelRow:
     The same objects give the same row.
     """
     kept = tuple(objects)
-    return row if same(kept, row.objects) else linked(replace(row, objects=kept))
+    return row if same(kept, row.objects) else linked(row.with_objects(kept))
 
 
 def linked(row: LabelRow) -> LabelRow:

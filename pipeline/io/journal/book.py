@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
@@ -18,12 +19,18 @@ from pipeline.ports import RejectedRow, RunRecord, Step
 
 @dataclass(slots=True)
 class _Moving:
-    """A row on its way: its number, and what its record says."""
+    """A row on its way: its number (None: it has no record yet), and what its record says or will say."""
 
-    n: int
+    n: int | None = None
+    decision: str | None = None
     target: str | None = None
     bundle: str | None = None
     bundle_n: int | None = None
+
+
+_NEW = _Moving()
+_Record: TypeAlias = tuple[int, str, str, str | None, str | None, str | None, int | None, int, str | None]
+"""One row as `RECORDED` takes it."""
 
 
 class SqlJournal:
@@ -36,6 +43,7 @@ class SqlJournal:
         self._next_row = 1
         self._next_bundle = 1
         self._moving: dict[str, _Moving] = {}
+        self._indexed = False
 
     # ---- the run ----------------------------------------------------------------------------------
 
@@ -45,9 +53,9 @@ class SqlJournal:
         self._moving.clear()
         async with self._store.transaction() as connection:
             await connection.execute(number.delete())
+            self._indexed = False
             if record.resumed:
-                known = sa.select(row.c.key, row.c.n).where(of_run(row.c.n, self._run)).order_by(row.c.key)
-                await connection.execute(number.insert().from_select(["key", "n"], known))
+                await self._index(connection)
             last_row = sa.select(sa.func.max(row.c.n)).where(of_run(row.c.n, self._run))
             self._next_row = (await connection.scalar(last_row) or self._run * ROWS) + 1
             last_bundle = sa.select(sa.func.max(bundle.c.n)).where(bundle.c.run == self._run)
@@ -68,55 +76,60 @@ class SqlJournal:
 
     async def settled(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys that need nothing more in this run."""
-        found = await self._store.read(to.SETTLED_KEYS, keys=as_list(keys))
-        return {each.key for each in found}
+        return {each.key for each in await self._of_keys(to.SETTLED_KEYS, keys)}
 
     async def decisions(self, keys: Sequence[str]) -> dict[str, Decision]:
-        """Return what was decided when the rows were first opened."""
-        found = await self._store.read(to.DECISIONS, keys=as_list(keys))
-        return {each.key: Decision(each.decision) for each in found}
+        """Return what was decided before the first save or end of each row."""
+        return {each.key: Decision(each.decision) for each in await self._of_keys(to.DECISIONS, keys)}
 
     async def in_intent(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the digest of each key whose save was about to be sent and has no known end."""
-        found = await self._store.read(to.IN_INTENT, keys=as_list(keys))
-        return {each.key: each.digest for each in found}
+        return {each.key: each.digest for each in await self._of_keys(to.IN_INTENT, keys)}
 
-    async def decide(self, rows: Sequence[tuple[RowKey, Decision, str]]) -> None:
-        """Keep the decision and the target id of rows."""
-        given = {key.key: (str(decision), target) for key, decision, target in rows}
-        async with self._store.transaction() as connection:
-            moving = await self._known(connection, list(given))
-            again = [(each.n, *given[key]) for key, each in moving.items()]
-            await self._store.many(to.DECIDED, again)
-            moving |= await self._add({key: each for key, each in given.items() if key not in moving})
-        for key, each in moving.items():
-            each.target = given[key][1]
-        self._moving.update(moving)
+    def decide(self, rows: Sequence[tuple[RowKey, Decision, str]]) -> None:
+        """Keep the decision and the target id of rows, to be written with what becomes of them first."""
+        moving = self._moving
+        for key, decision, target in rows:
+            each = moving.get(key.key)
+            if each is None:
+                moving[key.key] = _Moving(None, str(decision), target)
+            else:
+                each.decision, each.target = str(decision), target
 
     async def intent(self, bundle_id: str, rows: Sequence[tuple[RowKey, str, str]]) -> None:
         """Record, before the request, that rows are about to be saved."""
+        moving = [self._moving.get(key.key) or _Moving() for key, _, _ in rows]
+        intent = Status.INTENT.value
         async with self._store.transaction() as connection:
-            moving = await self._found(connection, [key.key for key, _, _ in rows])
+            numbers = await self._numbers(connection, [key.key for key, _, _ in rows])
             bundle_n = await self._new_bundle(connection, bundle_id, len(rows))
-            digests = [(each.n, digest, bundle_n) for each, (_, digest, _) in zip(moving, rows, strict=True)]
-            await self._store.many(to.INTENDED, digests)
-            await self._aim(moving, [target for _, _, target in rows])
-        for (key, _, target), each in zip(rows, moving, strict=True):
-            each.target, each.bundle, each.bundle_n = target, bundle_id, bundle_n
+            records: list[_Record] = [
+                (n, key.key, intent, each.decision, target, digest, bundle_n, 1, None)
+                for n, each, (key, digest, target) in zip(numbers, moving, rows, strict=True)
+            ]
+            await self._store.many(to.RECORDED, records)
+        for n, each, (key, _, target) in zip(numbers, moving, rows, strict=True):
+            each.n, each.target, each.bundle, each.bundle_n = n, target, bundle_id, bundle_n
             self._moving[key.key] = each
 
     async def saved(self, bundle_id: str, receipts: Sequence[Receipt]) -> None:
         """Record that rows were saved, in a bundle that may be a part of the intended one."""
         if not receipts:
             return
+        moving = [self._moving.get(receipt.key, _NEW) for receipt in receipts]
         async with self._store.transaction() as connection:
-            moving = await self._found(connection, [receipt.key for receipt in receipts])
+            numbers = await self._numbers(connection, [receipt.key for receipt in receipts])
             bundle_n = moving[0].bundle_n
-            if any(each.bundle != bundle_id for each in moving):
+            if bundle_n is None or any(each.bundle != bundle_id for each in moving):
                 bundle_n = await self._new_bundle(connection, bundle_id, len(receipts))
-            ranges = [(bundle_n, first, last) for first, last in _ranges(each.n for each in moving)]
+            ranges = [(bundle_n, first, last) for first, last in _ranges(numbers)]
             await connection.exec_driver_sql(to.SAVED, ranges)
-            await self._aim(moving, [receipt.target_id for receipt in receipts])
+            moved = [
+                (n, receipt.target_id)
+                for n, each, receipt in zip(numbers, moving, receipts, strict=True)
+                if each.target != receipt.target_id
+            ]
+            await self._store.many(to.AIMED, moved)
         self._leave(receipt.key for receipt in receipts)
 
     async def settle(self, outcome: str, rows: Sequence[tuple[RowKey, str, str]]) -> None:
@@ -125,22 +138,29 @@ class SqlJournal:
         if status not in SETTLED - {Status.SAVED, Status.REJECTED}:
             raise ValueError(f"{outcome!r} is not how a row ends without a save")
         async with self._store.transaction() as connection:
-            moving = await self._found(connection, [key.key for key, _, _ in rows])
-            ends = [
-                (each.n, status.value, digest or None, target)
-                for each, (_, digest, target) in zip(moving, rows, strict=True)
-            ]
-            await self._store.many(to.ENDED, ends)
+            numbers = await self._numbers(connection, [key.key for key, _, _ in rows])
+            records: list[_Record] = []
+            for n, (key, digest, target) in zip(numbers, rows, strict=True):
+                decision = self._moving.get(key.key, _NEW).decision
+                records.append((n, key.key, status.value, decision, target, digest or None, None, 0, None))
+            await self._store.many(to.RECORDED, records)
         self._leave(key.key for key, _, _ in rows)
 
     async def reject(self, rows: Sequence[tuple[Rejection, bytes | None]]) -> None:
         """Record rejected rows, each with the line in which it is kept whole."""
+        rejected = Status.REJECTED.value
         async with self._store.transaction() as connection:
-            moving = await self._found(connection, [rejection.key.key for rejection, _ in rows])
-            numbered = [(each.n, *given) for each, given in zip(moving, rows, strict=True)]
-            reasons = [(n, rejection.reason) for n, rejection, _ in numbered]
-            await self._store.many(to.REJECTED, reasons)
-            kept = [(n, rejection.key.title, rejection.stage, line) for n, rejection, line in numbered]
+            numbers = await self._numbers(connection, [rejection.key.key for rejection, _ in rows])
+            records: list[_Record] = []
+            for n, (rejection, _) in zip(numbers, rows, strict=True):
+                key, reason = rejection.key.key, rejection.reason
+                known = self._moving.get(key, _NEW)
+                records.append((n, key, rejected, known.decision, known.target, None, None, 0, reason))
+            await self._store.many(to.RECORDED, records)
+            kept = [
+                (n, rejection.key.title, rejection.stage, line)
+                for n, (rejection, line) in zip(numbers, rows, strict=True)
+            ]
             await self._store.many(to.REJECTS, kept)
         self._leave(rejection.key.key for rejection, _ in rows)
 
@@ -192,31 +212,35 @@ class SqlJournal:
 
     # ---- inside a transaction -------------------------------------------------------------------------
 
-    async def _known(self, connection: AsyncConnection, keys: Sequence[str]) -> dict[str, _Moving]:
-        """Return the keys that have a number."""
-        known = {key: self._moving[key] for key in keys if key in self._moving}
-        if others := [key for key in keys if key not in known]:
-            found = await connection.execute(to.NUMBERS, {"keys": as_list(others)})
-            known |= {each.key: _Moving(each.n) for each in found}
-        return known
+    async def _numbers(self, connection: AsyncConnection, keys: Sequence[str]) -> list[int]:
+        """Return the number of each key; one without a number gets the next."""
+        moving = self._moving
+        numbers = {key: n for key in keys if (each := moving.get(key)) and (n := each.n) is not None}
+        new = [key for key in keys if key not in numbers]
+        if new and self._indexed:
+            found = await connection.execute(to.NUMBERS, {"keys": as_list(new)})
+            numbers |= {each.key: each.n for each in found}
+            new = [key for key in new if key not in numbers]
+        if new:
+            first = self._next_row
+            self._next_row += len(new)
+            added = dict(zip(new, range(first, self._next_row), strict=True))
+            numbers |= added
+            if self._indexed:
+                await self._store.many(to.NEW_NUMBERS, list(added.items()))
+        return [numbers[key] for key in keys]
 
-    async def _found(self, connection: AsyncConnection, keys: Sequence[str]) -> list[_Moving]:
-        """Return what is known of each key; one without a number gets one."""
-        known = await self._known(connection, keys)
-        known |= await self._add({key: (None, None) for key in keys if key not in known})
-        return [known[key] for key in keys]
+    async def _of_keys(self, query: sa.Select[Any], keys: Sequence[str]) -> Sequence[sa.Row[Any]]:
+        if not self._indexed:
+            async with self._store.transaction() as connection:
+                await self._index(connection)
+        return await self._store.read(query, keys=as_list(keys))
 
-    async def _add(self, rows: Mapping[str, tuple[str | None, str | None]]) -> dict[str, _Moving]:
-        """Give rows (key to decision and target) their numbers."""
-        first, pending = self._next_row, str(Status.PENDING)
-        self._next_row += len(rows)
-        await self._store.many(to.NEW_NUMBERS, [(key, n) for n, key in enumerate(rows, first)])
-        new = [
-            (n, key, decision, target, pending, 0)
-            for n, (key, (decision, target)) in enumerate(rows.items(), first)
-        ]
-        await self._store.many(to.NEW_ROWS, new)
-        return {key: _Moving(n) for n, key in enumerate(rows, first)}
+    async def _index(self, connection: AsyncConnection) -> None:
+        """Find rows by their keys from now on. A new run whose rows all come once never needs it."""
+        known = sa.select(row.c.key, row.c.n).where(of_run(row.c.n, self._now)).order_by(row.c.key)
+        await connection.execute(insert(number).from_select(["key", "n"], known).on_conflict_do_nothing())
+        self._indexed = True
 
     async def _new_bundle(self, connection: AsyncConnection, bundle_id: str, rows: int) -> int:
         bundle_n = self._next_bundle
@@ -224,12 +248,6 @@ class SqlJournal:
         values = {"run": self._now, "n": bundle_n, "id": bundle_id, "rows": rows}
         await connection.execute(bundle.insert().values(values))
         return bundle_n
-
-    async def _aim(self, moving: Sequence[_Moving], targets: Sequence[str]) -> None:
-        """Write the target ids that are not the known ones."""
-        aimed = zip(moving, targets, strict=True)
-        changed = [(each.n, target) for each, target in aimed if each.target != target]
-        await self._store.many(to.AIMED, changed)
 
     def _leave(self, keys: Iterable[str]) -> None:
         for key in keys:

@@ -20,6 +20,9 @@ BEGIN = "BEGIN IMMEDIATE"
 
 BUSY_SECONDS = 10
 _PRAGMAS = (
+    # Of a new file only. A bundle changes neighbouring rows: fewer pages to write make a commit a quarter
+    # quicker.
+    "PRAGMA page_size=16384",
     "PRAGMA journal_mode=TRUNCATE",
     "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-4096",

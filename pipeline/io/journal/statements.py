@@ -5,6 +5,7 @@ then waits for the interpreter once and not a thousand times, and half the work 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -22,6 +23,7 @@ class Many:
     sql: str
     width: int
 
+    @lru_cache(maxsize=16)  # noqa: B019 - the statements live as long as the program
     def of(self, rows: int) -> str:
         """Return the statement for so many rows."""
         one = f"({', '.join('?' * self.width)})"
@@ -29,30 +31,18 @@ class Many:
 
 
 NEW_NUMBERS = Many("INSERT INTO number (key, n) VALUES {}", 2)
-NEW_ROWS = Many('INSERT INTO "row" (n, key, decision, target, status, attempts) VALUES {}', 6)
-DECIDED = Many(
-    """UPDATE "row" SET decision = given.column2, target = given.column3
-    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
-    3,
+RECORDED = Many(
+    """INSERT INTO "row" (n, key, status, decision, target, digest, bundle, attempts, error) VALUES {}
+    ON CONFLICT (n) DO UPDATE SET status = excluded.status,
+    decision = coalesce(excluded.decision, decision), target = coalesce(excluded.target, target),
+    digest = coalesce(excluded.digest, digest), bundle = coalesce(excluded.bundle, bundle),
+    attempts = attempts + excluded.attempts,
+    error = CASE excluded.status WHEN 'intent' THEN error ELSE excluded.error END""",
+    9,
 )
-INTENDED = Many(
-    """UPDATE "row" SET status = 'intent', digest = given.column2, bundle = given.column3,
-    attempts = attempts + 1
-    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
-    3,
-)
+"""What became of rows, known ones and new ones alike. What is NULL here stays as it was."""
 AIMED = Many(
     'UPDATE "row" SET target = given.column2 FROM (VALUES {}) AS given WHERE "row".n = given.column1', 2
-)
-ENDED = Many(
-    """UPDATE "row" SET status = given.column2, digest = given.column3, target = given.column4, error = NULL
-    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
-    4,
-)
-REJECTED = Many(
-    """UPDATE "row" SET status = 'rejected', error = given.column2
-    FROM (VALUES {}) AS given WHERE "row".n = given.column1""",
-    2,
 )
 REJECTS = Many(
     """INSERT INTO reject (n, title, stage, line) VALUES {} ON CONFLICT (n)

@@ -9,7 +9,7 @@ from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import Ontology
 from pipeline.errors import BundleRefused, TransientError
 from pipeline.platforms.encord.client import Client, ProjectInfo
-from pipeline.platforms.encord.convert import read_ontology, read_row
+from pipeline.platforms.encord.convert import Opened, read_ontology, read_row
 from pipeline.platforms.encord.listing import Listed
 from pipeline.platforms.encord.wire import Json
 from pipeline.ports import Answer
@@ -42,10 +42,10 @@ class Project:
                 self._ontology = read_ontology(found.editor)
             return self._ontology
 
-    def read(self, data: Json, listed: Listed, ontology: Ontology) -> LabelRow:
+    def read(self, opened: Opened, listed: Listed, ontology: Ontology) -> LabelRow:
         """Return the labels of a label row, with what only the listing knows of it. Raises RowError."""
         row = read_row(
-            data, ontology, frame_count=listed.number_of_frames, group_attribute=self.group_attribute
+            opened.row, ontology, group_attribute=self.group_attribute, layout=opened.layout
         )
         priority = listed.priority if row.priority is None else row.priority
         metadata = listed.client_metadata or row.metadata

@@ -12,6 +12,7 @@ from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import BundleRefused, RowError
 from pipeline.platforms.encord.client import Wanted
+from pipeline.platforms.encord.convert import Opened
 from pipeline.platforms.encord.listing import Listed, Spool, blank_row
 from pipeline.platforms.encord.project import Project
 from pipeline.platforms.encord.wire import Json
@@ -106,7 +107,8 @@ class EncordSource:
                 tasks.append(Rejection(found.key, "read", reason))
                 continue
             try:
-                row = self._project.read(data or blank_row(listed), listed, ontology)
+                opened = Opened.of(data or blank_row(listed), listed.data_hash, listed.number_of_frames)
+                row = self._project.read(opened, listed, ontology)
                 tasks.append(LabelTask(found.key, row, each))
             except RowError as error:
                 tasks.append(Rejection(found.key, "read", str(error)))

@@ -24,10 +24,10 @@ from pipeline.core.rows import (
 from pipeline.errors import LabelferryError, RowError, Stopped, TransientError
 from pipeline.io.matching import Candidate, Matching
 from pipeline.platforms.encord.client import LIMITS, Wanted
-from pipeline.platforms.encord.convert import pack_row
+from pipeline.platforms.encord.convert import Opened, pack_row
 from pipeline.platforms.encord.listing import Listed, blank_row, spool
 from pipeline.platforms.encord.project import Project
-from pipeline.platforms.encord.wire import Json, Opened
+from pipeline.platforms.encord.wire import Json
 from pipeline.ports import MatchRule, Places, Plan, Tools
 
 PROBE_TRIES = 2
@@ -139,10 +139,10 @@ class EncordTarget:
             reason = f"Encord did not send row {place.title!r} ({place.id}), though asked twice"
             return Rejection(task.key, "open", reason, task.row)
         try:
-            existing = self._project.read(data, listed, self._ontology)
+            opened = Opened.of(data, place.id, listed.number_of_frames)
+            existing = self._project.read(opened, listed, self._ontology)
         except RowError as error:
             return Rejection(task.key, "open", str(error), task.row)
-        opened = Opened(data.get("label_hash") or "", place.id, data, listed.number_of_frames)
         return OpenRow(task, Place(place.id, place.title, opened), existing)
 
     def pack(self, row: EditedRow) -> PackedRow:

@@ -4,8 +4,6 @@ Both are plain JSON objects here and not structs: a row that goes back must keep
 Source: the JSON that the encord SDK 0.1 reads and writes.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pipeline.core.geometry import Shape
@@ -86,17 +84,3 @@ UNIT_PLACE_KEYS = frozenset(
     }
 )  # fmt: skip
 """The same for a data unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A label row as the project gave it: what `Place.details` holds once the row is open.
-
-    `row` is the label row JSON, decoded and untouched. `frame_count` is that of the listing, since the label
-    row of a video does not say it (None: not known).
-    """
-
-    label_hash: str
-    data_hash: str
-    row: Mapping[str, Any]
-    frame_count: int | None = None

@@ -1,8 +1,7 @@
 """The label row that is sent: the opened one, with its labels replaced."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.core.labels import LabelRow
 from pipeline.platforms.encord.convert.layout import Layout
@@ -10,8 +9,7 @@ from pipeline.platforms.encord.convert.objects import WrittenObject
 from pipeline.platforms.encord.wire import PLACE_KEYS, PLATFORM, UNIT_PLACE_KEYS, Json
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """All labels of a row as they travel. A classification is its entry and what old frames say of it."""
 
     objects: Sequence[WrittenObject]
@@ -25,27 +23,27 @@ def assembled(opened: Mapping[str, Any], layout: Layout, row: LabelRow, written:
     too, and from the `raw` of a row that came from Encord where `opened` has them not.
     """
     raw: Mapping[str, Any] = row.raw.data if row.raw is not None and row.raw.platform == PLATFORM else {}
-    actions = {item.hash: item.actions for item in written.objects if item.actions is not None}
     answers = {item.hash: item.answer for item in written.objects}
-    data: Json = {
-        **{key: value for key, value in raw.items() if key not in PLACE_KEYS},
+    actions = {item.hash: item.actions for item in written.objects if item.actions is not None}
+    said = {key: entry for key, (entry, _) in written.classifications.items()}
+    extra = {key: value for key, value in raw.items() if key not in PLACE_KEYS}
+    return {
+        **extra,
         **opened,
         "data_units": _units(layout, raw, written),
         "object_answers": _numbered({**(raw.get("object_answers") or {}), **answers}, written.objects),
         "object_actions": {**(raw.get("object_actions") or {}), **actions},
-        "classification_answers": {
-            **(raw.get("classification_answers") or {}),
-            **{key: entry for key, (entry, _) in written.classifications.items()},
-        },
+        "classification_answers": {**(raw.get("classification_answers") or {}), **said},
     }
-    return data
 
 
 def _numbered(answers: dict[str, Json], objects: Sequence[WrittenObject]) -> dict[str, Json]:
     """An objectNumber is unique among the objects of one class: of two that are equal, the later one goes."""
     numbers: set[tuple[Any, Any]] = set()
     for item in objects:
-        number = item.answer.get("objectNumber")
+        if "objectNumber" not in item.answer:
+            continue
+        number = item.answer["objectNumber"]
         if number is None:
             continue
         taken = next(iter(item.frames.values())).get("featureHash"), number
@@ -59,12 +57,15 @@ def _units(layout: Layout, raw: Mapping[str, Any], written: Written) -> Json:
     objects: dict[int, list[Json]] = {}
     for item in written.objects:
         for frame, found in item.frames.items():
-            objects.setdefault(frame, []).append(found)
+            if frame in objects:
+                objects[frame].append(found)
+            else:
+                objects[frame] = [found]
     said: dict[int, list[Json]] = {}
     for _, frames in written.classifications.values():
         for key, found in frames.items():
             said.setdefault(int(key), []).append(found)
-    sources = _sources(layout, raw)
+    sources = _sources(layout, raw) if raw else []
     units: Json = {}
     for at, (key, unit) in enumerate(layout.units):
         source = sources[at] if at < len(sources) else {}

@@ -33,6 +33,7 @@ class Packing:
     hashes: Mapping[str, str]
     losses: list[Loss] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    _sizes: dict[int, tuple[int, int] | None] = field(default_factory=dict)
 
     @property
     def row(self) -> LabelRow:
@@ -46,7 +47,9 @@ class Packing:
 
     def size_at(self, frame: int) -> tuple[int, int] | None:
         """Return (height, width) of a frame in pixels: of the opened row, else of the source."""
-        return self.layout.size_at(frame) or self.row.size_at(frame)
+        if frame not in self._sizes:
+            self._sizes[frame] = self.layout.size_at(frame) or self.row.size_at(frame)
+        return self._sizes[frame]
 
     @property
     def frame_count(self) -> int | None:

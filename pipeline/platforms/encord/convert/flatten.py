@@ -30,6 +30,10 @@ class Flat:
     homeless: list[str] = field(default_factory=list)
 
 
+NOTHING = Flat()
+"""The answers of what is not answered."""
+
+
 def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
     """Return the answers of an object or classification as Encord keeps them.
 
@@ -37,9 +41,9 @@ def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
     AnswerError for an unknown attribute or option, an answer of another kind, and two answers to one
     attribute on one frame.
     """
-    flat = Flat()
     if not answers:
-        return flat
+        return NOTHING
+    flat = Flat()
     by_frame: dict[str, list[Answer]] = {}
     for answer in answers:
         attribute = label.names.get(answer.attribute)

@@ -1,7 +1,7 @@
 """Which hash each object and classification of a row gets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.core.labels import Classification, ObjectInstance
 from pipeline.core.rows import EditedRow
@@ -10,8 +10,7 @@ from pipeline.platforms.encord.convert.identity import short_hash
 from pipeline.platforms.encord.wire import PLATFORM
 
 
-@dataclass(frozen=True, slots=True)
-class Hashes:
+class Hashes(NamedTuple):
     """Hash by id. `skipped` holds the ids of labels that the target has already under that hash."""
 
     objects: Mapping[str, str]
@@ -47,6 +46,8 @@ def _assign(
     # An object of the opened row has the first right to its hash, then any other that came from Encord.
     hashes = dict(zip(kept, kept, strict=True))
     taken = set(kept)
+    kind = "object" if isinstance(items[0], ObjectInstance) else "classification"
+    whose = "\0".join((data_hash, row.key.key, kind))
     for item in items if len(hashes) < len(items) else ():
         if item.id in hashes:
             if (
@@ -57,14 +58,14 @@ def _assign(
             ):
                 continue
             raise _twice(row, item)
-        kind = "object" if isinstance(item, ObjectInstance) else "classification"
-        wanted = short_hash(data_hash, row.key.key, kind, item.id, "0")
-        if wanted in taken and wanted in opened:
-            skipped.add(item.id)
-        part = 0
-        while wanted in taken and item.id not in skipped:
-            part += 1
-            wanted = short_hash(data_hash, row.key.key, kind, item.id, str(part))
+        wanted = short_hash(whose, item.id, "0")
+        if wanted in taken:
+            if wanted in opened:
+                skipped.add(item.id)
+            part = 0
+            while wanted in taken and item.id not in skipped:
+                part += 1
+                wanted = short_hash(whose, item.id, str(part))
         taken.add(wanted)
         hashes[item.id] = wanted
     return hashes

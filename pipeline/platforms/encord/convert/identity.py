@@ -1,12 +1,13 @@
 """Ids that a client of Encord may choose, derived and never random: the same in every run."""
 
-from base64 import b64encode
+from binascii import b2a_base64
 from hashlib import blake2b
 
 
 def short_hash(*parts: str) -> str:
     """Return 8 characters of standard base64 over 6 bytes of blake2: the form of Encord's object hashes."""
-    return b64encode(blake2b("\0".join(parts).encode(), digest_size=6).digest()).decode("ascii")
+    digest = blake2b("\0".join(parts).encode(), digest_size=6).digest()
+    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 def hex_hash(*parts: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.core.geometry import Shape
 from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, Ontology, OptionDef
 from pipeline.errors import UsageError
-from pipeline.platforms.encord.wire import RELATION_SUFFIX, SHAPE_NAMES, Json
+from pipeline.platforms.encord.wire import DRAWN, RELATION_SUFFIX, SHAPE_NAMES, Json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +70,8 @@ class Label:
     common: Mapping[str, Any] = field(default_factory=dict)
     definition: ClassDef | None = None
     whole_row: bool = False
+    drawn: bool = False
+    """Whether an object of the class can be on a picture."""
 
     def resolve(self, entry: Mapping[str, Any]) -> Attribute | None:
         """Find the attribute, at any depth, that an entry answers: by id, else by a name met once."""
@@ -173,7 +175,16 @@ def _label(
             names.setdefault(item.definition.name.removesuffix(RELATION_SUFFIX), item)
     required = any(attribute.definition.required for attribute in tree.values())
     return Label(
-        name, _known(identity, name), top, tree, names, required, common or {}, definition, whole_row
+        name,
+        _known(identity, name),
+        top,
+        tree,
+        names,
+        required,
+        common or {},
+        definition,
+        whole_row,
+        drawn=definition is not None and definition.shape in DRAWN,
     )
 
 

@@ -1,8 +1,7 @@
 """Where the pictures of a label row are: its data units, their sizes, and which frame each one is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from pipeline.core.labels import Media, MediaKind
 from pipeline.errors import RowError
@@ -11,8 +10,7 @@ _KINDS = {"image": MediaKind.IMAGE, "img_group": MediaKind.IMAGE_GROUP, "video":
 _SUPPORTED = "image, image group, image sequence and video rows"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The data units of a row in the order of their frames, each under its key.
 
     `by_frame`: labels of a unit are keyed by frame (video, image sequence); else each unit is one frame.
@@ -32,16 +30,38 @@ class Layout:
 
     def media(self) -> tuple[Media, ...]:
         """Return the pictures of the row; a video or sequence has one that stands for all frames."""
-        return tuple(
-            Media(
-                name=unit.get("data_title") or "",
-                url=link if isinstance(link := unit.get("data_link"), str) and "://" in link else None,
-                ref=unit.get("data_hash") or key,
-                width=unit.get("width") or None,
-                height=unit.get("height") or None,
-            )
-            for key, unit in self.units
-        )
+        return tuple([_media(key, unit) for key, unit in self.units])
+
+
+class Opened(NamedTuple):
+    """A label row as the project gave it: what `Place.details` holds once the row is open.
+
+    `row` is the label row JSON, decoded and untouched.
+    """
+
+    label_hash: str
+    data_hash: str
+    row: Mapping[str, Any]
+    layout: Layout
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], data_hash: str, frame_count: int | None = None) -> Self:
+        """Look at a label row. `frame_count` is that of the listing: the row of a video does not say it.
+
+        RowError for a kind of row that is not supported, by its name.
+        """
+        return cls(row.get("label_hash") or "", data_hash, row, layout_of(row, frame_count))
+
+
+def _media(key: str, unit: Mapping[str, Any]) -> Media:
+    link = unit.get("data_link")
+    return Media(
+        name=unit.get("data_title") or "",
+        url=link if link and isinstance(link, str) and "://" in link else None,
+        ref=unit.get("data_hash") or key,
+        width=unit.get("width") or None,
+        height=unit.get("height") or None,
+    )
 
 
 def layout_of(data: Mapping[str, Any], frame_count: int | None = None) -> Layout:
@@ -73,5 +93,9 @@ def layout_of(data: Mapping[str, Any], frame_count: int | None = None) -> Layout
 
 
 def _sizes(units: tuple[tuple[str, Mapping[str, Any]], ...]) -> tuple[tuple[int, int] | None, ...]:
-    sizes = ((unit.get("height"), unit.get("width")) for _, unit in units)
-    return tuple((int(height), int(width)) if height and width else None for height, width in sizes)
+    return tuple([_size(unit) for _, unit in units])
+
+
+def _size(unit: Mapping[str, Any]) -> tuple[int, int] | None:
+    height, width = unit.get("height"), unit.get("width")
+    return (int(height), int(width)) if height and width else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -13,9 +13,12 @@ from pipeline.platforms.encord.wire import GEOMETRY_KEYS, Json, JsonValue
 
 def meaning(objects: list[WrittenObject], classifications: Mapping[str, Mapping[str, Any]]) -> bytes:
     """Return the meaning of a row's labels as JSON, in an order that does not depend on theirs."""
-    said = [_object(item) for item in sorted(objects, key=lambda item: item.hash)]
+    said = [_object(item) for item in sorted(objects, key=_hash)]
     kept = [_classification(key, classifications[key]) for key in sorted(classifications)]
     return msgspec.json.encode((said, kept))
+
+
+_hash = attrgetter("hash")
 
 
 def digest_of(meant: bytes) -> str:
@@ -24,20 +27,20 @@ def digest_of(meant: bytes) -> str:
 
 
 def _object(item: WrittenObject) -> tuple[Any, ...]:
-    frames = [(frame, *_frame(found)) for frame, found in item.frames.items()]
+    frames = [_frame(frame, found) for frame, found in item.frames.items()]
     if len(frames) > 1:
         frames.sort(key=itemgetter(0))
-    return item.hash, frames, _static(item.answer.get("classifications")), _actions(item.actions)
+    said = item.answer.get("classifications")
+    return item.hash, frames, _static(said) if said else (), _actions(item.actions) if item.actions else ()
 
 
-def _frame(found: Mapping[str, Any]) -> tuple[Any, ...]:
+def _frame(frame: int, found: Mapping[str, Any]) -> tuple[Any, ...]:
+    drawn = found.get("boundingBox") if found.get("shape") == "bounding_box" else _geometry(found)
     manual = found.get("manualAnnotation") is not False
-    return found.get("featureHash"), _geometry(found), _confidence(found), manual
+    return frame, found.get("featureHash"), drawn, _confidence(found), manual
 
 
-def _actions(actions: Mapping[str, Any] | None) -> JsonValue:
-    if not actions:
-        return ()
+def _actions(actions: Mapping[str, Any]) -> JsonValue:
     return sorted(
         (str(entry.get("featureHash")), msgspec.json.encode(_said(entry)).decode(), entry.get("range"))
         for entry in actions.get("actions") or ()
@@ -46,6 +49,8 @@ def _actions(actions: Mapping[str, Any] | None) -> JsonValue:
 
 def _confidence(found: Mapping[str, Any]) -> float:
     confidence = found.get("confidence")
+    if type(confidence) is float:
+        return confidence
     return 1.0 if confidence is None else float(confidence)
 
 
@@ -53,8 +58,6 @@ def _geometry(found: Mapping[str, Any]) -> JsonValue:
     shape = found.get("shape", "")
     key = GEOMETRY_KEYS.get(shape, "")
     drawn = found.get("polygons") if shape == "polygon" else found.get(key)
-    if shape == "bounding_box":
-        return drawn
     if shape == "polygon" and not drawn:
         points = found.get("polygon") or {}
         ordered = [points[at] for at in sorted(points, key=int)] if isinstance(points, Mapping) else points

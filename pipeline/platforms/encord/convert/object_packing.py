@@ -26,18 +26,23 @@ from pipeline.platforms.encord.wire import DRAWN, PLATFORM
 def pack_objects(packing: Packing, skipped: frozenset[str]) -> list[WrittenObject]:
     """Return the objects of the row as they travel, in their order; losses and notes go to `packing`."""
     row, existing = packing.row, packing.edited.existing
-    before = {item.id: item for item in existing.objects} if existing else {}
+    before = {item.id: item for item in existing.objects} if existing and existing.objects else {}
     links, old_links = _Links.of(packing, row), _Links.of(packing, existing)
     written = []
     for item in row.objects:
         if item.id in skipped:
             continue
+        linked = links.at(item.id) if links else _UNLINKED
         old = before.get(item.id)
-        same = old is not None and (old is item or old == item) and packing.hashes.get(item.id) == item.id
-        if same and links.at(item.id) == old_links.at(item.id):
+        if (
+            old is not None
+            and (old is item or old == item)
+            and packing.hashes.get(item.id) == item.id
+            and linked == (old_links.at(item.id) if old_links else _UNLINKED)
+        ):
             written.append(verbatim(item))
             continue
-        done = _object(packing, item, *links.at(item.id))
+        done = _object(packing, item, *linked)
         if done is not None:
             written.append(done)
     if packing.rules.group_attribute is None:
@@ -59,12 +64,13 @@ class _Links:
     groups: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, packing: Packing, row: LabelRow | None) -> Self:
+    def of(cls, packing: Packing, row: LabelRow | None) -> Self | None:
+        """Return the links of a row, or None where it has none."""
         if row is None:
-            return cls({}, {})
+            return None
         grouped = packing.rules.group_attribute is not None and row.groups
         if not (grouped or row.relations):
-            return cls({}, {})
+            return None
         return cls(
             relations_by_source(row) if row.relations else {}, groups_by_object(row) if grouped else {}
         )
@@ -73,20 +79,24 @@ class _Links:
         return self.relations.get(identity, ()), self.groups.get(identity, ())
 
 
+_UNLINKED: tuple[tuple[Relation, ...], tuple[str, ...]] = (), ()
+
+
 def _object(
     packing: Packing, item: ObjectInstance, links: tuple[Relation, ...], bound: tuple[str, ...]
 ) -> WrittenObject | None:
     if not item.occurrences:
         raise packing.refuse(f"object {item.id!r} ({item.class_name})", "it is on no frame; remove it")
-    shape = item.shape
-    label = packing.index.pairs.get((item.class_name, shape))
-    if shape not in DRAWN:
-        why = f"Encord has no {shape.value} on pictures ({item.class_name}); add `convert`, or drop it"
+    label = packing.index.pairs.get((item.class_name, item.shape))
+    if label is None or not label.drawn:
+        if item.shape in DRAWN:
+            why = packing.index.ontology.explain_missing(item.class_name, item.shape)
+            raise packing.refuse(_what(item), why)
+        why = f"Encord has no {item.shape.value} on pictures ({item.class_name}); add `convert`, or drop it"
         packing.lose(item.id, LossKind.SHAPE, why)
         return None
-    if label is None:
-        raise packing.refuse(_what(item), packing.index.ontology.explain_missing(item.class_name, shape))
-    _check_frames(packing, item)
+    if item.answers or len(item.occurrences) > 1 or 0 not in item.occurrences:
+        _check_frames(packing, item)
     answers = item.answers
     if answers or links or bound:
         answers = _answers(packing, item, links, bound, label)
@@ -99,7 +109,9 @@ def _object(
         raise packing.refuse(_what(item), error) from error
     if flat is not None and (flat.homeless or label.required):
         packing.judge(item.id, _what(item), label, flat)
-    _object_losses(packing, item)
+    _keyframe_losses(packing, item)
+    if item.track is not None and item.track != item.id:
+        _track_losses(packing, item)
     return done
 
 
@@ -126,14 +138,14 @@ def _answers(
 def _written(
     packing: Packing, item: ObjectInstance, answers: tuple[Answer, ...], label: Label
 ) -> tuple[WrittenObject, Flat | None]:
-    identity = packing.hashes[item.id]
-    if item.raw is not None and item.raw.platform == PLATFORM and "frames" in item.raw.data:
-        try:
-            base = read_object(packing.row.title, item.id, item.raw.data, packing.index, packing.size_at)
-        except RowError:  # it cannot be read on these pictures, so nothing of it can be kept
-            return write_object(item, answers, identity, label, packing.size_at, packing.author)
-        return rewrite_object(item, answers, base, identity, label, packing.size_at, packing.author)
-    return write_object(item, answers, identity, label, packing.size_at, packing.author)
+    identity, raw = packing.hashes[item.id], item.raw
+    if raw is None or raw.platform != PLATFORM or "frames" not in raw.data:
+        return write_object(item, answers, identity, label, packing.size_at, packing.author)
+    try:
+        base = read_object(packing.row.title, item.id, raw.data, packing.index, packing.size_at)
+    except RowError:  # it cannot be read on these pictures, so nothing of it can be kept
+        return write_object(item, answers, identity, label, packing.size_at, packing.author)
+    return rewrite_object(item, answers, base, identity, label, packing.size_at, packing.author)
 
 
 def _check_frames(packing: Packing, item: ObjectInstance) -> None:
@@ -150,25 +162,20 @@ def _check_frames(packing: Packing, item: ObjectInstance) -> None:
                 raise packing.refuse(_what(item), f"{why}; the row has frames 0 to {(count or 0) - 1}")
 
 
-def _object_losses(packing: Packing, item: ObjectInstance) -> None:
+def _keyframe_losses(packing: Packing, item: ObjectInstance) -> None:
     guessed = 0
     for occurrence in item.occurrences.values():
-        guessed += not occurrence.keyframe
+        if not occurrence.keyframe:
+            guessed += 1
     if guessed:
-        packing.lose(
-            item.id,
-            LossKind.KEYFRAME,
-            f"{guessed} of its frames are interpolated, which Encord does not mark",
-        )
-    if item.track is None or item.track == item.id:
-        return
+        why = f"{guessed} of its frames are interpolated, which Encord does not mark"
+        packing.lose(item.id, LossKind.KEYFRAME, why)
+
+
+def _track_losses(packing: Packing, item: ObjectInstance) -> None:
     if any(other.track == item.track and other is not item for other in packing.row.objects):
-        packing.lose(
-            item.id,
-            LossKind.TRACK,
-            f"track {item.track!r} joins several objects; an Encord object is one track",
-        )
+        why = f"track {item.track!r} joins several objects; an Encord object is one track"
+        packing.lose(item.id, LossKind.TRACK, why)
     else:
-        packing.notes.append(
-            Note(packing.key, item.id, "track", f"track {item.track!r} becomes the object's own hash")
-        )
+        why = f"track {item.track!r} becomes the object's own hash"
+        packing.notes.append(Note(packing.key, item.id, "track", why))

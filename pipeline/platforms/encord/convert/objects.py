@@ -7,7 +7,7 @@ An object's `raw` is {"frames": {frame: what the frame says}, "answer": its entr
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pipeline.core.geometry import Shape, shape_of
 from pipeline.core.labels import Answer, ObjectInstance, Occurrence, Provenance, Raw
@@ -15,7 +15,7 @@ from pipeline.core.masks import MaskError
 from pipeline.errors import RowError
 from pipeline.platforms.encord.convert import geometry as geometries
 from pipeline.platforms.encord.convert.answers import read_dynamic, read_static, wire_entry
-from pipeline.platforms.encord.convert.flatten import Flat, flatten, merged
+from pipeline.platforms.encord.convert.flatten import NOTHING, Flat, flatten, merged
 from pipeline.platforms.encord.convert.geometry import GeometryError, NoEquivalent
 from pipeline.platforms.encord.convert.index import Index, Label
 from pipeline.platforms.encord.convert.merge import dynamic_entry
@@ -26,8 +26,7 @@ Sizes: TypeAlias = Callable[[int], tuple[int, int] | None]
 """Gives (height, width) of a frame in pixels, or None where it is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenObject:
+class WrittenObject(NamedTuple):
     """One object as it travels, in the three places of a label row that hold it."""
 
     hash: str
@@ -120,33 +119,35 @@ def write_object(
 
     Its `raw` of Encord, if it has one, is patched with what changed. Raises GeometryError and AnswerError.
     """
-    spans = merged((frame, frame) for frame in item.occurrences) if answers else ()
-    flat = flatten(answers, label, spans)
+    flat = NOTHING
+    if answers:
+        flat = flatten(answers, label, merged((frame, frame) for frame in item.occurrences))
     template = label.definition.skeleton if label.definition else None
     shape = None if label.definition is None else label.definition.shape
     frames: dict[int, Json] = {}
     for frame, occurrence in item.occurrences.items():
-        size = sizes(frame)
+        geometry, size = occurrence.geometry, sizes(frame)
         if size is None:
             raise GeometryError(f"frame {frame}: the size of the picture is not known")
-        if shape_of(occurrence.geometry) is not shape:
-            raise GeometryError(
-                f"frame {frame}: it is a {shape_of(occurrence.geometry).value} here; expected {shape}"
-            )
+        if shape_of(geometry) is not shape:
+            raise GeometryError(f"frame {frame}: it is a {shape_of(geometry).value} here; expected {shape}")
         try:
-            drawn = geometries.encode(occurrence.geometry, size[1], size[0], template)
+            drawn = geometries.encode(geometry, size[1], size[0], template)
         except NoEquivalent:
             raise
         except (GeometryError, MaskError) as error:
             raise GeometryError(f"frame {frame}: {error}") from error
         frames[frame] = frame_wire(occurrence, drawn, identity, label, author)
-    answer: Json = {"objectHash": identity, "classifications": static_entries(flat, label)}
-    return WrittenObject(identity, frames, answer, _actions(flat, label, identity)), flat
+    answer: Json = {
+        "objectHash": identity,
+        "classifications": static_entries(flat, label) if flat.static else [],
+    }
+    return WrittenObject(
+        identity, frames, answer, _actions(flat, label, identity) if flat.dynamic else None
+    ), flat
 
 
-def _actions(flat: Flat, label: Label, identity: str) -> Json | None:
-    if not flat.dynamic:
-        return None
+def _actions(flat: Flat, label: Label, identity: str) -> Json:
     entries = [
         dynamic_entry(label.tree[key], value, frames)
         for key, pairs in flat.dynamic.items()
@@ -157,8 +158,6 @@ def _actions(flat: Flat, label: Label, identity: str) -> Json | None:
 
 def static_entries(flat: Flat, label: Label) -> list[Json]:
     """Return static answers as new entries, deepest first."""
-    if not flat.static:
-        return []
     return [
         wire_entry(label.tree[key], flat.static[key])
         for key in reversed(tuple(label.tree))

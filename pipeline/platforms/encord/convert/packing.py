@@ -15,12 +15,12 @@ from pipeline.platforms.encord.convert.classification_packing import Classificat
 from pipeline.platforms.encord.convert.context import Packing, Rules
 from pipeline.platforms.encord.convert.hashes import Hashes, assign
 from pipeline.platforms.encord.convert.index import index_of
-from pipeline.platforms.encord.convert.layout import layout_of
+from pipeline.platforms.encord.convert.layout import Opened
 from pipeline.platforms.encord.convert.meaning import digest_of, meaning
 from pipeline.platforms.encord.convert.object_packing import pack_objects
 from pipeline.platforms.encord.convert.objects import Author, verbatim
 from pipeline.platforms.encord.convert.times import to_encord
-from pipeline.platforms.encord.wire import DRAWN, Opened
+from pipeline.platforms.encord.wire import DRAWN
 
 
 def pack_row(
@@ -76,8 +76,7 @@ def _packing(row: EditedRow, ontology: Ontology, author: Author, rules: Rules, n
     if row.row.relations:  # what Encord cannot draw is left out, and nothing can point at it
         drawn = {item.id for item in row.row.objects if item.occurrences and item.shape in DRAWN}
         hashes = {key: name for key, name in hashes.items() if key in drawn}
-    layout = layout_of(opened.row, opened.frame_count)
-    return Packing(row, index_of(ontology), layout, author, rules, hashes)
+    return Packing(row, index_of(ontology), opened.layout, author, rules, hashes)
 
 
 def _unchanged(existing: LabelRow | None, written: Written, meant: bytes) -> bool:

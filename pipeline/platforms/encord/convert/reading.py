@@ -22,15 +22,16 @@ def read_row(
     *,
     frame_count: int | None = None,
     group_attribute: str | None = None,
+    layout: Layout | None = None,
 ) -> LabelRow:
     """Return the labels of a label row: key its data hash, title its data title, geometry in pixels.
 
     `data` is the JSON that Encord sends for one row; nothing in it is changed. `frame_count` is that of the
     listing, since the JSON of a video has none. `group_attribute` names the text attribute, if any, whose
-    equal answers bind objects into groups. Raises RowError for a row of an unsupported kind and for broken
-    labels.
+    equal answers bind objects into groups. `layout` is that of `data`, where it is known. Raises RowError for
+    a row of an unsupported kind and for broken labels.
     """
-    layout = layout_of(data, frame_count)
+    layout = layout or layout_of(data, frame_count)
     found, classifications, rest = _labels(data, layout, ontology)
     links = split_links(found, group_attribute)
     return LabelRow(
