@@ -60,11 +60,11 @@ def _differs(geometry: Geometry, codec: str) -> TypeGuard[AnyMask]:
 
 def seconds_of_mask(mask: Mask | Raster | EncodedMask) -> float:
     """Predict the seconds that encoding a mask takes; one in another codec is decoded first."""
-    if isinstance(mask, Mask):
-        return SECONDS_PER_MASK + len(mask.toggles) * SECONDS_PER_TOGGLE
+    if isinstance(mask, Raster):
+        return SECONDS_PER_MASK + mask.array.size * SECONDS_PER_PIXEL
     if isinstance(mask, EncodedMask):
         return 2 * (SECONDS_PER_MASK + len(mask.data) * SECONDS_PER_TOGGLE)
-    return SECONDS_PER_MASK + mask.height * mask.width * SECONDS_PER_PIXEL
+    return SECONDS_PER_MASK + len(mask.toggles) * SECONDS_PER_TOGGLE
 
 
 def seconds_of_pixels(pixels: int, masks: int) -> float:

@@ -94,14 +94,14 @@ class Mask:
 
     @classmethod
     def from_packed(cls, bits: bytes, height: int, width: int) -> Self:
-        """The mask of `np.packbits` of the flat row-major raster.
+        """The mask of `np.packbits(..., bitorder="little")` of the flat row-major raster.
 
         Raises `MaskError` unless there are ceil(height * width / 8) bytes and the unused bits are zero.
         """
         check_size(height, width, max_pixels=1 << 32)
         size = height * width
         raw = np.frombuffer(bits, np.uint8)
-        if raw.size != (size + 7) // 8 or (size % 8 and int(raw[-1]) & (0xFF >> size % 8)):
+        if raw.size != (size + 7) // 8 or (size % 8 and int(raw[-1]) >> size % 8):
             raise MaskError(
                 f"packed mask has {raw.size} bytes; {height} x {width} pixels need {(size + 7) // 8}, "
                 f"with the unused bits zero"
@@ -277,11 +277,11 @@ class Raster:
 
     def to_mask(self) -> Mask:
         """The same pixels as toggles."""
-        return Mask._of(*self.array.shape, _toggles(self.array))  # noqa: SLF001 - of this module
+        return Mask._of(self.height, self.width, _toggles(self.array))  # noqa: SLF001 - of this module
 
     def packed(self) -> bytes:
-        """`np.packbits` of the flat row-major raster, an eighth of the raster's size."""
-        return np.packbits(self.array).tobytes()
+        """`np.packbits(..., bitorder="little")` of the flat row-major raster: an eighth of its size."""
+        return np.packbits(self.array, bitorder="little").tobytes()
 
 
 @quick

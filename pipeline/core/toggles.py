@@ -22,28 +22,20 @@ Integers = NDArray[Any]
 
 def of_array(array: NDArray[np.bool_]) -> Toggles:
     """Toggles of a C-contiguous 2-D boolean array."""
-    return of_packed(np.packbits(array.reshape(-1)), array.size)
+    return of_packed(np.packbits(array.reshape(-1), bitorder="little"), array.size)
 
 
 def of_packed(bits: NDArray[np.uint8], size: int) -> Toggles:
-    """Toggles of `size` pixels given as `np.packbits` of the flat raster (first pixel in the highest bit)."""
-    if size % 64:
-        padded = np.zeros((size // 64 + 1) * 8, np.uint8)
-        padded[: bits.size] = bits
-        bits = padded
-    # As numbers, so that the first of 64 pixels is the highest bit on every machine.
-    words = bits.view(">u8").astype(np.uint64)
-    changed = words >> np.uint64(1)
-    changed ^= words
-    words <<= np.uint64(63)
-    changed[1:] ^= words[:-1]
-    used = (changed != 0).nonzero()[0]
-    changes = changed.take(used).astype(">u8").view(np.uint8)
+    """Toggles of `size` pixels given as packed bits of the flat raster, the first pixel in the lowest bit."""
+    # Each bit against the one before it; that of the lowest bit is the highest of the byte before.
+    changed = bits + bits
+    changed ^= bits
+    changed[1:] ^= (bits[:-1] > 127).view(np.uint8)  # noqa: PLR2004 - the highest bit
     # Few bytes hold a change; looking for them first is quicker than looking at every bit.
-    hit = (changes != 0).nonzero()[0]
-    bit = np.unpackbits(changes.take(hit)).view(np.bool_).nonzero()[0]
-    start = (used << 6).take(hit >> 3) + ((hit & 7) << 3)
-    toggles: Toggles = (start.take(bit >> 3) + (bit & 7)).astype(np.uint32)
+    hit = (changed != 0).nonzero()[0]
+    bit = np.unpackbits(changed.take(hit), bitorder="little").view(np.bool_).nonzero()[0]
+    base = (hit << 3) - np.arange(0, hit.size << 3, 8)
+    toggles: Toggles = (base.take(bit >> 3) + bit).astype(np.uint32)
     # A run that touches the last pixel has no toggle in these bits unless some are left over.
     return np.append(toggles, np.uint32(size)) if toggles.size % 2 else toggles
 

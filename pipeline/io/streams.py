@@ -78,31 +78,39 @@ async def in_order(
     give: Callable[[Result], Awaitable[None]],
     at_once: int,
 ) -> None:
-    """Do `work` on up to `at_once` items at a time, and `give` the results in the order of the items."""
+    """Do `work` on up to `at_once` items at a time, and `give` the results in the order of the items.
+
+    An item is taken only once there is room for its result: a batch that waits is rows in memory.
+    """
     waiting, ready = anyio.create_memory_object_stream[_Slot[Result]](at_once - 1)
 
     async def fill(slot: "_Slot[Result]", item: Item) -> None:
-        slot.result = await work(item)
+        slot.results.append(await work(item))
         slot.done.set()
 
     async def start() -> None:
         async with waiting:
-            async for item in items:
+            while True:
                 slot = _Slot[Result]()
                 await waiting.send(slot)
+                try:
+                    item = await anext(items)
+                except StopAsyncIteration:
+                    slot.done.set()
+                    return
                 tasks.start_soon(fill, slot, item)
 
     async with anyio.create_task_group() as tasks, ready:
         tasks.start_soon(start)
         async for slot in ready:
             await slot.done.wait()
-            await give(slot.result)
+            for result in slot.results:
+                await give(result)
 
 
 class _Slot(Generic[Result]):
-    """The place of one result in the queue."""
-
-    result: Result
+    """The place of one result in the queue; of none, for the end of the items."""
 
     def __init__(self) -> None:
+        self.results: list[Result] = []
         self.done = anyio.Event()

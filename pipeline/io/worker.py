@@ -19,7 +19,7 @@ from pipeline.errors import RowError
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """A raster as packed bits (`numpy.packbits` of the flat row-major raster)."""
+    """A raster as packed bits (see `Raster.packed`)."""
 
     height: int
     width: int
@@ -56,7 +56,8 @@ def _end_with_parent() -> None:
 
 def encode_all(codec: str, rows: Sequence[Sequence[Parcel]]) -> list[list[str | bytes] | RowError]:
     """Encode the masks of each row; a mask that cannot be encoded fails its row only."""
-    return [_guarded(partial(_encode_row, codec), row) for row in rows]
+    work = partial(_encode_row, codec)
+    return [_guarded(work, row) for row in rows]
 
 
 def apply_all(

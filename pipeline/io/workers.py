@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import repeat
 from multiprocessing import process
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -89,21 +90,17 @@ class Workers:
 
     async def encode(self, rows: Sequence[LabelRow], codec: str) -> list[LabelRow | RowError]:
         """Turn every mask of the rows, whatever its notation, into this codec ("": leave them)."""
-        masks = [masks_of(row, codec) if codec else [] for row in rows]
-        busy = [index for index, found in enumerate(masks) if found]
-        costs = [sum(map(seconds_of_mask, masks[index])) for index in busy]
-        work = partial(worker.encode_all, codec)
-        results = await self._map(work, _parcels, [masks[index] for index in busy], costs)
         done: list[LabelRow | RowError] = list(rows)
-        for index, result in zip(busy, results, strict=True):
+        masks = {at: found for at, row in enumerate(rows) if (found := masks_of(row, codec))} if codec else {}
+        costs = [sum(map(seconds_of_mask, found)) for found in masks.values()]
+        work = partial(worker.encode_all, codec)
+        results = await self._map(work, _parcels, list(masks.values()), costs)
+        for (at, found), result in zip(masks.items(), results, strict=True):
+            row = rows[at]
             if isinstance(result, RowError):
-                done[index] = RowError(f"row {rows[index].title or rows[index].key!r}: {result}")
+                done[at] = RowError(f"row {row.title or row.key!r}: {result}")
             else:
-                encoded = [
-                    EncodedMask(mask.height, mask.width, codec, data)
-                    for mask, data in zip(masks[index], result, strict=True)
-                ]
-                done[index] = with_masks(rows[index], codec, encoded)
+                done[at] = with_masks(row, codec, list(map(_encoded, found, result, repeat(codec))))
         return done
 
     async def apply(
@@ -221,6 +218,10 @@ async def _warmed(pool: ProcessPoolExecutor) -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     await asyncio.wrap_future(ready)
+
+
+def _encoded(mask: Mask | Raster | EncodedMask, data: str | bytes, codec: str) -> EncodedMask:
+    return EncodedMask(mask.height, mask.width, codec, data)
 
 
 def _as_it_is(item: Item, _blocks: list[SharedMemory]) -> Item:

@@ -39,7 +39,7 @@ __all__ = ["RunOptions", "checks", "open_journal", "run", "run_sync", "seed_from
 OPEN_BYTES = 256 * 1024 * 1024
 """Bytes of source rows that are opened in one bundle at most; rasters are large, requests are not."""
 REJECTS_AT_ONCE = 500
-ROWS_AHEAD = 3000
+ROWS_AHEAD = 2000
 """Rows that are opened before the stages behind have taken them; each is held as it was and as it will be."""
 WORK_FOLDER = ".labelferry"
 """The folder beside the journal where a run keeps what must survive a crash."""

@@ -15,7 +15,7 @@ from pycocotools import mask as coco
 
 from pipeline.core import codecs
 from pipeline.core.codecs import coco_rle, encord_rle
-from pipeline.core.masks import EncodedMask, Mask, MaskError, Raster
+from pipeline.core.masks import Mask, MaskError, Raster
 
 RESULTS = Path(__file__).parents[3] / "shared/data/coco/instances_val2014_fakesegm100_results.json"
 
@@ -169,15 +169,6 @@ def test_codecs_are_found_by_name() -> None:
 def test_an_unknown_codec_is_refused_by_name(name: str) -> None:
     with pytest.raises(MaskError, match=r"expected one of .*coco_rle, encord_rle"):
         codecs.encode(name, Mask.empty(1, 1))
-
-
-def test_a_worker_encodes_masks_and_packed_rasters_in_order() -> None:
-    mask = rectangle()
-    encoded = codecs.encode_all(
-        "encord_rle", [mask, (Raster(mask.to_array()).packed(), 100, 100), Mask.empty(3, 4)]
-    )
-    whole = EncodedMask(100, 100, "encord_rle", encord_rle.encode(mask))
-    assert encoded == [whole, whole, EncodedMask(3, 4, "encord_rle", "<")]
 
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="the COCO results of ../shared/data are not there")

@@ -6,14 +6,11 @@ one is adding its module; a name that starts with an underscore is not a codec.
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol, TypeAlias, cast
 
-from pipeline.core.masks import EncodedMask, Mask, MaskError, Raster
-
-Packed: TypeAlias = tuple[bytes, int, int]
-"""A raster on its way to a worker: `np.packbits` of the flat row-major raster, height, width."""
+from pipeline.core.masks import Mask, MaskError, Raster
 
 MaskData: TypeAlias = str | bytes | Sequence[int]
 """A mask in some notation; a sequence of integers for COCO's uncompressed counts."""
@@ -40,13 +37,6 @@ def decode(codec: str, data: MaskData, height: int, width: int) -> Mask:
     Raises `MaskError` for an unknown name, and for data that are not in that notation or do not fit the size.
     """
     return _codec(codec).decode(data, height, width)
-
-
-def encode_all(codec: str, masks: Iterable[Mask | Packed]) -> list[EncodedMask]:
-    """Every mask in the named notation, in order: the work of one task of the process pool."""
-    module = _codec(codec)
-    whole = (mask if isinstance(mask, Mask) else Mask.from_packed(*mask) for mask in masks)
-    return [EncodedMask(mask.height, mask.width, codec, module.encode(mask)) for mask in whole]
 
 
 @cache

@@ -195,7 +195,7 @@ class Client:
         head = b'{"query_type":"labelrow","query_method":"POST","values":{"uid":%b,"payload":' % uid
 
         def build() -> Request:
-            # Joined for each attempt and not kept, so that a bundle in back-off holds its rows once; and in one
+            # Joined for each attempt and not kept, so that a bundle in back-off holds its rows once; in one
             # step, as a body of some megabytes takes its time to be copied.
             rows = list(labels)
             rows[0] = head + b'{"multi_request":true,"labels":[' + rows[0]

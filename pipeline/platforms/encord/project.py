@@ -23,7 +23,7 @@ class Project:
     def __init__(self, client: Client, group_attribute: str | None = None) -> None:
         self.client = client
         self.group_attribute = group_attribute
-        self._lock = anyio.Lock()
+        self._lock = anyio.Lock(fast_acquire=True)
         self._info: ProjectInfo | None = None
         self._ontology: Ontology | None = None
         self._doubtful: set[str] = set()
@@ -44,9 +44,7 @@ class Project:
 
     def read(self, opened: Opened, listed: Listed, ontology: Ontology) -> LabelRow:
         """Return the labels of a label row, with what only the listing knows of it. Raises RowError."""
-        row = read_row(
-            opened.row, ontology, group_attribute=self.group_attribute, layout=opened.layout
-        )
+        row = read_row(opened.row, ontology, group_attribute=self.group_attribute, layout=opened.layout)
         priority = listed.priority if row.priority is None else row.priority
         metadata = listed.client_metadata or row.metadata
         if priority == row.priority and metadata is row.metadata:

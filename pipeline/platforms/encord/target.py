@@ -157,9 +157,9 @@ class EncordTarget:
 
     async def save(self, bundle: Bundle) -> SaveReport:
         """Replace the rows in one request, which Encord carries out as a whole or not at all."""
-        labels = [row.place.details.label_hash for row in bundle.rows]
+        labels = [row.place.details for row in bundle.rows]
         names = {row.place.id: row.place.id for row in bundle.rows}
-        names |= {label: row.place.id for label, row in zip(labels, bundle.rows, strict=True)}
+        names |= {row.place.details: row.place.id for row in bundle.rows}
         await self._project.client.save(labels, [row.payload for row in bundle.rows], names, bundle.tries)
         return SaveReport(tuple(Receipt(row.key.key, row.place.id) for row in bundle.rows))
 

@@ -47,7 +47,7 @@ def _assign(
     hashes = dict(zip(kept, kept, strict=True))
     taken = set(kept)
     kind = "object" if isinstance(items[0], ObjectInstance) else "classification"
-    whose = "\0".join((data_hash, row.key.key, kind))
+    whose = f"{data_hash}\0{row.key.key}\0{kind}"
     for item in items if len(hashes) < len(items) else ():
         if item.id in hashes:
             if (

@@ -8,7 +8,7 @@ from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Note
 from pipeline.core.merging import appended
 from pipeline.core.ontology import Ontology
-from pipeline.core.rows import EditedRow, PackedRow
+from pipeline.core.rows import EditedRow, PackedRow, Place
 from pipeline.errors import RowError
 from pipeline.platforms.encord.convert.assembly import Written, assembled
 from pipeline.platforms.encord.convert.classification_packing import Classifications
@@ -40,7 +40,8 @@ def pack_row(
     """
     if row.append and row.existing is not None:
         row = replace(row, row=appended(row.existing, row.row))
-    names = assign(row, _opened(row).data_hash)
+    opened = _opened(row)
+    names = assign(row, opened.data_hash)
     author = Author(to_encord(now) or now, user)
     rules = Rules(require_answers=require_answers, group_attribute=group_attribute)
     packing = _packing(row, ontology, author, rules, names)
@@ -48,11 +49,12 @@ def pack_row(
     classifications = Classifications(packing).write(names.classifications, names.skipped)
     _row_notes(packing)
     written = Written(objects, classifications)
-    data = assembled(_opened(row).row, packing.layout, packing.row, written)
+    data = assembled(opened.row, packing.layout, packing.row, written)
     meant = meaning(objects, {key: entry for key, (entry, _) in classifications.items()})
     return PackedRow(
         key=row.key,
-        place=row.place,
+        # What was opened is large, and from here on only the name of the row is needed of it.
+        place=Place(row.place.id, row.place.title, opened.label_hash),
         payload=msgspec.json.encode(data),
         labels=len(objects) + len(classifications),
         digest=digest_of(meant),
