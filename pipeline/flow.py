@@ -30,7 +30,7 @@ from pipeline.events import RowsOpened
 from pipeline.io.dividing import divided
 from pipeline.io.editing import Editor
 from pipeline.io.record import Record
-from pipeline.io.streams import batches, chunks, in_order, pour, put
+from pipeline.io.streams import batches, chunks, in_order, pour, put, until
 from pipeline.ports import Encoder, Places, Plan, Source, Target
 
 CHUNK = 64
@@ -76,7 +76,7 @@ async def move(line: Line, places: Places) -> None:
 
 async def read(line: Line, to_open: Send[LabelTask]) -> None:
     """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
-    async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks:
+    async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks, until(line.stop):
         async for task in tasks:
             if line.stop.is_set():
                 return

@@ -122,6 +122,7 @@ async def _cleared(journal: str, run: str | None, rows: list[str] | None) -> "Or
 
 
 async def _export(folder: Path, journal: str, run: str | None) -> None:
+    from dataclasses import replace
     from tempfile import TemporaryDirectory
 
     from pipeline.job import Job
@@ -136,7 +137,8 @@ async def _export(folder: Path, journal: str, run: str | None) -> None:
             if reject.line is None:
                 lost += 1
             else:
-                yield read_row(reject.line)
+                # Two rows of one key were rejected under keys of their own, and both are written.
+                yield replace(read_row(reject.line), key=reject.key)
 
     with TemporaryDirectory(prefix="labelferry-") as scratch:
         target = {"platform": "archive", "path": str(folder)}

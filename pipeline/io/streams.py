@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 import anyio
@@ -52,6 +53,20 @@ async def chunks(rows: MemoryObjectReceiveStream[Item], at_most: int) -> AsyncIt
             except (anyio.WouldBlock, anyio.EndOfStream):
                 break
         yield chunk
+
+
+@asynccontextmanager
+async def until(stop: anyio.Event) -> AsyncIterator[None]:
+    """Leave the block once `stop` is set, in the middle of a wait where it is waiting."""
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        await stop.wait()
+        scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch, group.cancel_scope)
+        yield
+        group.cancel_scope.cancel()
 
 
 async def put(item: Item, into: MemoryObjectSendStream[Item]) -> None:

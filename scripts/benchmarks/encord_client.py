@@ -22,7 +22,7 @@ from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence  # noqa: E402
 from pipeline.core.masks import Raster  # noqa: E402
 from pipeline.core.rows import Mode  # noqa: E402
-from pipeline.events import Event, RequestDone  # noqa: E402
+from pipeline.events import BundleDone, Event, RequestDone, RowsOpened  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
 from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes, rasters, title_of  # noqa: E402
 
@@ -30,16 +30,19 @@ DRAWN_BOXES = boxes()
 
 
 class Watch:
-    """Keeps when requests left and when they ended, in seconds of the monotonic clock."""
+    """Keeps when requests left and ended, and when rows were opened and settled: seconds, monotonic clock."""
 
     def __init__(self) -> None:
         self.sent: list[float] = []
         self.ended: list[float] = []
+        self.moved: list[float] = []
         self.statuses: dict[str, int] = {}
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        if isinstance(event, RequestDone):
+        if isinstance(event, RowsOpened | BundleDone):
+            self.moved.append(time.monotonic())
+        elif isinstance(event, RequestDone):
             self.ended.append(time.monotonic())
             self.sent.append(self.ended[-1] - event.seconds)
             self.statuses[str(event.status)] = self.statuses.get(str(event.status), 0) + 1
@@ -89,6 +92,7 @@ def measured(
         "stages": dict(report.seconds),
         "pace": report.pace,
         "sent": watch.sent,
+        "moved": (watch.moved[0], watch.moved[-1]),
         "at_once": watch.at_once(),
         "statuses": watch.statuses,
     }

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,11 +165,11 @@ def long_run(scale: Scale) -> Iterator[Figure]:
             if found[rows]["rows"] != rows:
                 raise SystemExit(f"{found[rows]['rows']} of {rows} rows were saved")
     long, per_row = found[scale.long], {rows: run["seconds"] / rows for rows, run in found.items()}
-    first, last = ends_of(long["samples"])
+    first, last = ends_of(long)
     journal = anyio.run(journal_alone, scale.long, BUNDLE)
     tell(f"\nrows of 5 boxes through the whole flow, {long['at_once']} requests at once:")
     lines = [
-        (n, r["seconds"], n / r["seconds"], r["cpu"], r["server"], r["memory"] / 1e6, *ends_of(r["samples"]))
+        (n, r["seconds"], n / r["seconds"], r["cpu"], r["server"], r["memory"] / 1e6, *ends_of(r))
         for n, r in found.items()
     ]
     tell(table(LONG, lines))
@@ -182,9 +182,13 @@ def long_run(scale: Scale) -> Iterator[Figure]:
     yield Figure("time per row against a tenth of the rows", growth, "times", 1.1, "lower")
 
 
-def ends_of(samples: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Return the mean memory of the first 20 % and of the last 10 % of the samples, in MB."""
-    sizes = [size / 1e6 for _, size in samples]
+def ends_of(run: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the mean memory, in MB, over the first 20 % and the last 10 % of the time that rows move.
+
+    What comes before is the listing of the project, when there is no row yet.
+    """
+    first, last = run["moved"]
+    sizes = [size / 1e6 for moment, size in run["samples"] if first <= moment <= last]
     return statistics.fmean(sizes[: max(1, len(sizes) // 5)]), statistics.fmean(
         sizes[-max(1, len(sizes) // 10) :]
     )

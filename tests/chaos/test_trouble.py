@@ -85,7 +85,7 @@ def test_exactly_the_rows_that_the_server_refuses_are_rejected_and_retried_later
 
 
 def test_an_outage_stops_the_run_blames_no_row_and_can_be_resumed(project: Rehearsal) -> None:
-    job = project.job()
+    job = project.job(engine={**MANY, "requests_per_second": 20})  # seconds of work are left when it comes
     process = project.start(job, "--report", "report.json")
     project.wait_for_saves(process, 100)
     project.faults(outage=True)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline import Job, LabelRow, run_sync
 from tests.cli.command import coco, command, environment, labelferry, sandbox
 
 SOURCE = "source: {platform: coco, annotations: instances.json}\n"
@@ -87,6 +88,18 @@ def test_rejected_rows_are_listed_exported_and_tried_again(tmp_path: Path) -> No
         assert server.control("log")["rows"]["save"] == 20
         none = labelferry("rejects", "retry", cwd=tmp_path, env=server.env)
         assert none.code == 2
+
+
+def test_rejected_rows_that_share_a_key_are_all_exported(tmp_path: Path) -> None:
+    rows = [LabelRow("same", title) for title in ("first", "second", "third")]
+    target = {"platform": "archive", "path": str(tmp_path / "out")}
+    journal = f"sqlite:///{tmp_path}/labelferry.db"
+    report = run_sync(Job(name="twice", source=rows, target=target, journal=journal))
+    assert (report.rows["saved"], report.rows["rejected"]) == (1, 2)
+    assert "2 rows in rejected" in labelferry("rejects", "export", "rejected", cwd=tmp_path).out
+    written = (tmp_path / "rejected" / "rows.jsonl").read_text()
+    assert "second" in written
+    assert "third" in written
 
 
 def test_ctrl_c_drains_or_ends_at_once_and_resume_finishes(tmp_path: Path) -> None:

@@ -327,6 +327,13 @@ def test_results_are_a_list_with_scores() -> None:
     assert found == [{"image_id": 5, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.75}]
 
 
+def test_results_that_get_a_number_of_their_own_are_noted() -> None:
+    row = a_row(Box(1.0, 2.0, 3.0, 4.0), key="a", title="a.png")
+    assert [note.what for note in packed(row, Style.RESULTS).notes] == ["image id"]
+    assert not packed(row).notes
+    assert not packed(replace(row, key="7"), Style.RESULTS).notes
+
+
 def test_a_packed_row_means_the_same_in_every_run() -> None:
     row = a_row(Box(1.0, 2.0, 3.0, 4.0))
     assert packed(row).digest == packed(a_row(Box(1.0, 2.0, 3.0, 4.0))).digest

@@ -7,6 +7,7 @@ import anyio
 
 from pipeline.core.labels import LabelRow
 from pipeline.events import BundleDone, Event
+from pipeline.wiring import RunOptions
 from tests.flow.project import ENGINE, UNITS, Project, row_of, rows_of
 
 # ---- bundles ------------------------------------------------------------------------------------------
@@ -71,6 +72,19 @@ def test_a_server_that_takes_fewer_rows_gets_as_many_as_it_says(project: Project
     assert (report.exit_code, report.rows["saved"], report.rows["rejected"]) == (0, 200, 0)
     assert max(project.bundles()) == 30
     assert set(Counter(line["title"] for line in project.writes("create")).values()) == {1}
+
+
+def test_a_run_that_is_stopped_does_not_wait_for_a_source_that_gives_nothing_more(project: Project) -> None:
+    stop = anyio.Event()
+
+    async def quiet() -> AsyncIterator[LabelRow]:
+        for number in range(3):
+            yield row_of(number)
+        stop.set()
+        await anyio.sleep_forever()
+
+    report = project.run(quiet(), RunOptions(stop=stop))
+    assert (report.outcome, report.exit_code, report.rows["saved"]) == ("interrupted", 1, 3)
 
 
 # ---- back-pressure ------------------------------------------------------------------------------------

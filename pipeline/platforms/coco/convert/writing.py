@@ -73,7 +73,7 @@ def pack_row(row: EditedRow, style: Style) -> PackedRow:
         row.row.label_count,
         blake2b(payload, digest_size=16).hexdigest(),
         losses=tuple(packing.losses),
-        notes=tuple(_notes(row.row)),
+        notes=tuple(_notes(row.row, numbered=number is not None or style is Style.INSTANCES)),
         row=row.row,
     )
 
@@ -109,7 +109,10 @@ def _size(row: LabelRow) -> tuple[int, int] | None:
     )
 
 
-def _notes(row: LabelRow) -> Iterator[Note]:
+def _notes(row: LabelRow, *, numbered: bool) -> Iterator[Note]:
+    if not numbered:
+        why = "results name an image by a number alone; neither key nor title is one, so it gets a new one"
+        yield Note(row.key, None, "image id", why)
     authors = any(
         found.provenance.created_by or found.provenance.created_at or found.provenance.edited_by
         for item in row.objects
