@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -24,7 +24,7 @@ NAMED = 3
 
 _TABLES = """
     PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-16384;
-    CREATE TABLE place (value TEXT, id TEXT NOT NULL, title TEXT NOT NULL, details BLOB);
+    CREATE TABLE place (value TEXT, id TEXT NOT NULL, title TEXT NOT NULL, details TEXT);
     CREATE TABLE source (
         n INTEGER PRIMARY KEY, value TEXT, key TEXT NOT NULL, ordinal INTEGER NOT NULL, title TEXT NOT NULL,
         labels INTEGER NOT NULL
@@ -42,26 +42,31 @@ _PROBLEMS = """
         (SELECT count(DISTINCT key) FROM source AS other WHERE other.value = source.value) AS uses
     FROM source WHERE n > ? AND (places <> 1 OR uses <> 1) ORDER BY n LIMIT ?
 """
+# One row for all places, and one statement for many rows: at each row of its own, this thread would let go of
+# the interpreter and wait until the event loop's thread gives it back.
 _PLACES = """
-    SELECT asked.column1, place.id, place.title, place.details FROM (VALUES {asked}) AS asked
+    SELECT json_group_array(json_array(asked.column1, place.id, place.title, place.details))
+    FROM (VALUES {asked}) AS asked
     JOIN place ON place.rowid = (SELECT min(rowid) FROM place WHERE value = asked.column2)
     WHERE NOT EXISTS (SELECT 1 FROM place AS other WHERE other.value = asked.column2 AND other.id <> place.id)
     AND NOT EXISTS (
         SELECT 1 FROM {users} AS other WHERE other.value = asked.column2 AND other.key <> asked.column3
     )
-    ORDER BY asked.column1
 """
+_PLACE = "INSERT INTO place VALUES", 4
+_SOURCE = "INSERT INTO source (value, key, ordinal, title, labels) VALUES", 5
+_USED = "INSERT OR IGNORE INTO used VALUES", 2
 
 
 class Candidate(NamedTuple):
-    """One row that the target lists. `details` is the adapter's own and comes back in `Place.details`."""
+    """One row that the target lists. `details` is the adapter's own text; `Place.details` gives it back."""
 
     id: str
     title: str = ""
     path: str | None = None
     external_id: str | None = None
     metadata: Mapping[str, Any] = MappingProxyType({})
-    details: bytes | str | None = None
+    details: str | None = None
 
 
 class Matching:
@@ -95,14 +100,13 @@ class Matching:
     async def add_places(self, batch: Sequence[Candidate]) -> None:
         """Add rows of the target's listing. An id that is listed twice counts once."""
         rows = [(_value(self._rule, place), place.id, place.title, place.details) for place in batch]
-        await self._run(self._insert, "INSERT INTO place VALUES (?, ?, ?, ?)", rows)
+        await self._run(self._insert, _PLACE, rows)
 
     async def add_keys(self, batch: Sequence[RowKey]) -> None:
         """Add keys of the source, in source order."""
         self._keyed = True
         rows = [(_value(self._rule, key), key.key, key.ordinal, key.title, key.labels) for key in batch]
-        insert = "INSERT INTO source (value, key, ordinal, title, labels) VALUES (?, ?, ?, ?, ?)"
-        await self._run(self._insert, insert, rows)
+        await self._run(self._insert, _SOURCE, rows)
 
     async def of(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
         """Return the place of each key, in the same order."""
@@ -139,14 +143,21 @@ class Matching:
             self._file.close()
             raise
 
-    def _insert(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _insert(self, statement: tuple[str, int], rows: Sequence[tuple[object, ...]]) -> None:
         # Sorting once is far quicker than keeping an index in order for every row.
         if self._indexed:
             self._file.executescript(_NO_INDEXES)
             self._indexed = False
         self._file.execute("BEGIN")
-        self._file.executemany(statement, rows)
+        self._put(statement, rows)
         self._file.execute("COMMIT")
+
+    def _put(self, statement: tuple[str, int], rows: Sequence[tuple[object, ...]]) -> None:
+        """Run an INSERT, of so many columns, for all rows."""
+        sql, width = statement
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            self._file.execute(f"{sql} {_marks(len(some), width)}", tuple(chain.from_iterable(some)))
 
     def _index(self) -> None:
         if not self._indexed:
@@ -167,10 +178,9 @@ class Matching:
     def _some_places(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
         values = [_value(self._rule, key) for key in keys]
         asked = chain.from_iterable((n, value, keys[n].key) for n, value in enumerate(values))
-        query = _PLACES.format(
-            asked=", ".join(["(?, ?, ?)"] * len(keys)), users="source" if self._keyed else "used"
-        )
-        places = {n: Place(*place) for n, *place in self._file.execute(query, tuple(asked))}
+        query = _PLACES.format(asked=_marks(len(keys), 3), users="source" if self._keyed else "used")
+        ((found,),) = self._file.execute(query, tuple(asked))
+        places = {n: Place(id_, title, details) for n, id_, title, details in _found.decode(found)}
         if not self._keyed:
             takers: dict[str | None, str] = {}
             places = {
@@ -178,7 +188,7 @@ class Matching:
                 for n, place in places.items()
                 if takers.setdefault(values[n], keys[n].key) == keys[n].key
             }
-            self._file.executemany("INSERT OR IGNORE INTO used VALUES (?, ?)", takers.items())
+            self._put(_USED, list(takers.items()))
         return [places.get(n) or self._problem(key, values[n]) for n, key in enumerate(keys)]
 
     def _other_users(self, key: RowKey, value: str) -> list[str]:
@@ -221,6 +231,15 @@ class Matching:
             f"it has the {by} {value!r}, as has {_some(others)}, and both would go to the one target row "
             f"{places[0]!r}; leave one out, or choose another `match`"
         )
+
+
+_found = msgspec.json.Decoder(list[tuple[int, str, str, str | None]])
+
+
+@lru_cache(maxsize=16)
+def _marks(rows: int, width: int) -> str:
+    """The parameters of so many rows of VALUES."""
+    return ", ".join([f"({', '.join('?' * width)})"] * rows)
 
 
 def _some(names: Sequence[str]) -> str:

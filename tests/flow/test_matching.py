@@ -35,10 +35,11 @@ def ids(found: Sequence[Place | Rejection]) -> list[str | None]:
 
 
 async def test_each_key_finds_its_place_with_its_details_in_the_order_asked_for(matching: Matching) -> None:
-    await matching.add_places([Candidate(f"id {n}", f"{n}.jpg", details=b"%d\0" % n) for n in range(2500)])
+    places = [Candidate(f"id {n}", f"{n}.jpg", details=f'{n} "\N{PILCROW SIGN}"\0\\') for n in range(2500)]
+    await matching.add_places(places)
     keys = [key(f"key {n}", f"{n}.jpg", n) for n in range(2499, -1, -1)]
     await matching.add_keys(keys)
-    assert await matching.of(keys) == [Place(f"id {n}", f"{n}.jpg", b"%d\0" % n) for n in range(2499, -1, -1)]
+    assert await matching.of(keys) == [Place(place.id, place.title, place.details) for place in places[::-1]]
     assert await reasons(matching) == {}
 
 
@@ -141,7 +142,7 @@ def test_places_and_problems_agree_with_a_dictionary(
 
 async def test_nothing_is_left_on_the_disk(tmp_path: Path) -> None:
     async with Matching(tmp_path, MatchRule()) as matching:
-        await matching.add_places([Candidate(str(n), str(n), details=b"x" * 1000) for n in range(1000)])
+        await matching.add_places([Candidate(str(n), str(n), details="x" * 1000) for n in range(1000)])
         assert not (tmp_path / "matching.db").exists()
     assert not (tmp_path / "matching.db").exists()
 
@@ -161,7 +162,7 @@ async def main():
         for step in range(1, 5):
             for first in range((step - 1) * 50_000, step * 50_000, 1000):
                 numbers = range(first, first + 1000)
-                places = [Candidate(f"id {n:032}", f"title {n:032}", details=b"x" * 64) for n in numbers]
+                places = [Candidate(f"id {n:032}", f"title {n:032}", details="x" * 64) for n in numbers]
                 await matching.add_places(places)
                 await matching.add_keys([RowKey(f"key {n:032}", n, f"title {n:032}") for n in numbers])
             if step == 1:

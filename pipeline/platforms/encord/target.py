@@ -209,7 +209,9 @@ def _listed(place: Place) -> Listed:
 
 def _candidate(listed: Listed) -> Candidate:
     """Return a row of the listing for matching; its data hash is its external id."""
-    details = msgspec.json.encode(msgspec.structs.replace(listed, client_metadata=None, data_link=None))
+    details = msgspec.json.encode(
+        msgspec.structs.replace(listed, client_metadata=None, data_link=None)
+    ).decode()
     return Candidate(
         listed.data_hash,
         listed.data_title,
