@@ -179,7 +179,7 @@ async def save_bundle(line: Line, whole: Bundle) -> None:
     """Save one bundle, in parts where the target refuses it."""
 
     async def send(rows: Sequence[PackedRow], tries: int | None) -> None:
-        part = Bundle.of(rows, tries)
+        part = whole if tries is None and len(rows) == len(whole.rows) else Bundle.of(rows, tries)
         await line.record.saved(part, await line.target.save(part))
 
     ids = [row.place.id for row in whole.rows]

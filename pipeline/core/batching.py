@@ -8,11 +8,15 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class BatchRule:
-    """At most `rows` rows and `size` bytes; no row waits longer than `linger` seconds."""
+    """At most `rows` rows and `size` bytes; no row waits longer than `linger` seconds.
+
+    `first`: the rows of the first batch, where it is to be a smaller one.
+    """
 
     rows: int
     size: int
     linger: float
+    first: int | None = None
 
 
 class Batcher(Generic[Item]):
@@ -20,6 +24,7 @@ class Batcher(Generic[Item]):
 
     def __init__(self, rule: BatchRule) -> None:
         self._rule = rule
+        self._rows = rule.first or rule.rows
         self._items: list[Item] = []
         self._size = 0
         self._due = float("inf")
@@ -36,7 +41,7 @@ class Batcher(Generic[Item]):
             self._due = now + self._rule.linger
         self._items.append(item)
         self._size += size
-        if len(self._items) >= self._rule.rows or self._size >= self._rule.size:
+        if len(self._items) >= self._rows or self._size >= self._rule.size:
             full.append(self.take())
         return full
 
@@ -47,5 +52,6 @@ class Batcher(Generic[Item]):
 
     def take(self) -> list[Item]:
         """Return what was collected, and start afresh."""
+        self._rows = self._rule.rows
         items, self._items, self._size, self._due = self._items, [], 0, float("inf")
         return items

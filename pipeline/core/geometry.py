@@ -40,6 +40,8 @@ class Shape(StrEnum):
     OTHER = "other"
     """A shape that this model does not draw (audio, text, time range): carried, never written."""
 
+    __hash__ = str.__hash__  # that of Enum is written in Python, and classes are looked up for every object
+
 
 @quick
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def size_of(row: LabelRow) -> int:
     for item in row.objects:
         for occurrence in item.occurrences.values():
             geometry = occurrence.geometry
-            size += geometry.height * geometry.width if isinstance(geometry, Raster) else 200
+            size += geometry.array.size if isinstance(geometry, Raster) else 200
     return size
 
 

@@ -140,7 +140,7 @@ class Record:
         whole = []
         for row in rows:
             if isinstance(row, PackedRow):
-                forbidden = self._losses(row)
+                forbidden = self._losses(row) if row.notes or row.losses else None
                 if forbidden is None:
                     whole.append(row)
                 else:

@@ -38,6 +38,9 @@ __all__ = ["RunOptions", "checks", "open_journal", "run", "run_sync", "seed_from
 
 OPEN_BYTES = 256 * 1024 * 1024
 """Bytes of source rows that are opened in one bundle at most; rasters are large, requests are not."""
+LARGE = 500
+"""Rows of a bundle from which the first one is opened with a quarter of them: the stages behind it have work
+while the others are on their way."""
 REJECTS_AT_ONCE = 500
 ROWS_AHEAD = 2000
 """Rows that are opened before the stages behind have taken them; each is held as it was and as it will be."""
@@ -199,7 +202,8 @@ def _line(
 ) -> flow.Line:
     engine, limits = job.engine, ends.target.limits
     at_once = engine.concurrency or limits.concurrency_ceiling
-    opening = BatchRule(min(engine.bundle_rows, limits.open_rows), OPEN_BYTES, engine.linger)
+    rows = min(engine.bundle_rows, limits.open_rows)
+    opening = BatchRule(rows, OPEN_BYTES, engine.linger, rows // 4 if rows >= LARGE else None)
     saved_rows, saved_bytes = (
         min(engine.bundle_rows, limits.max_rows),
         min(engine.bundle_bytes, limits.max_bytes),

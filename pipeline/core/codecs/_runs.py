@@ -53,14 +53,16 @@ def string_of_runs(runs: Runs) -> str:
     numbers = runs.copy()
     numbers[3:] -= runs[1:-2]
     places = numbers + _SHORT
-    words = _WORDS.take(places, mode="clip")
     # Without a sign, so that what is below 0 is large too.
     long = (places.view(np.uint64) >= 2 * _SHORT).nonzero()[0]
-    if long.size > _FEW:
-        words[long] = _words(numbers[long])
+    few = [_word(number) for number in numbers.take(long).tolist()] if long.size <= _FEW else None
+    words: NDArray[np.uint32] | NDArray[np.uint64]
+    if few is not None and max(few, default=0) < 1 << 32:
+        words = _NARROW.take(places, mode="clip")
+        words[long] = few
     else:
-        for place, number in zip(long.tolist(), numbers.take(long).tolist(), strict=True):
-            words[place] = _word(number)
+        words = _WORDS.take(places, mode="clip")
+        words[long] = _words(numbers[long])
     return words.tobytes().translate(None, b"\0").decode("ascii")
 
 
@@ -96,6 +98,8 @@ _FEW = 16
 _SHORT = 512
 """Numbers from -512 to 511 are looked up: nearly all of them, as neighbouring rows of a mask are alike."""
 _WORDS = _words(np.arange(-_SHORT, _SHORT))
+_NARROW = _WORDS.astype("<u4")
+"""The same in 4 bytes: half as much to look through for the zeros."""
 
 
 def runs_of_string(data: str | bytes) -> Runs:

@@ -23,6 +23,9 @@ class Links:
     groups: tuple[Group, ...]
 
 
+NO_LINKS = Links((), (), ())
+
+
 def split_links(objects: tuple[ObjectInstance, ...], group_attribute: str | None) -> Links:
     """Turn static text answers that name an object, or that hold a group, into relations and groups."""
     if not any(item.answers for item in objects):

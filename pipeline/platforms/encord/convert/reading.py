@@ -9,7 +9,7 @@ from pipeline.errors import RowError
 from pipeline.platforms.encord.convert.classifications import read_classification
 from pipeline.platforms.encord.convert.index import Index, index_of
 from pipeline.platforms.encord.convert.layout import Layout, layout_of
-from pipeline.platforms.encord.convert.links import split_links
+from pipeline.platforms.encord.convert.links import NO_LINKS, split_links
 from pipeline.platforms.encord.convert.objects import read_object
 from pipeline.platforms.encord.wire import PLATFORM, Json, JsonValue
 
@@ -33,7 +33,7 @@ def read_row(
     """
     layout = layout or layout_of(data, frame_count)
     found, classifications, rest = _labels(data, layout, ontology)
-    links = split_links(found, group_attribute)
+    links = split_links(found, group_attribute) if found else NO_LINKS
     return LabelRow(
         key=data["data_hash"],
         title=data.get("data_title") or "",
