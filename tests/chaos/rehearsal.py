@@ -155,8 +155,8 @@ class Rehearsal:
         os.truncate(self.log, 0)
 
     def writes(self, action: str = "save") -> list[Write]:
-        """What was written, in order."""
-        found = (json.loads(line) for line in self.log.read_bytes().splitlines())
+        """What was written, in order; the log's last line may not be whole yet."""
+        found = (json.loads(line) for line in self.log.read_bytes().split(b"\n")[:-1])
         names = ("request", "action", "title", "labels")
         return [Write(*(line[name] for name in names)) for line in found if line["action"] == action]
 

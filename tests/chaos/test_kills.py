@@ -17,6 +17,7 @@ from typing import Self
 import pytest
 
 from tests.chaos.rehearsal import (
+    ENGINE,
     Rehearsal,
     assert_nothing_left,
     interrupt,
@@ -27,6 +28,8 @@ from tests.chaos.rehearsal import (
 from tests.cli.command import environment
 
 KILLS = 50
+SLOWLY = {**ENGINE, "requests_per_second": 30}
+"""So that a job that has saved its first rows is still at work when the signal comes."""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +114,7 @@ def test_a_job_that_is_killed_at_any_moment_loses_and_doubles_nothing(
 def test_append_that_is_killed_and_goes_on_adds_every_label_once(project: Rehearsal) -> None:
     boxes, masks = ([{"keep": {"classes": [name]}}] for name in ("car", "blob"))
     assert project.finish(project.job("before", operations=boxes)) == 0
-    job = project.job("after", operations=masks, mode="append")
+    job = project.job("after", operations=masks, mode="append", engine=SLOWLY)
     for saved in (100, 500, 1000):
         process = project.start(job)
         project.wait_for_saves(process, project.count + saved)
@@ -134,7 +137,7 @@ def interrupted(project: Rehearsal, job: Path, number: signal.Signals, code: int
 
 
 def test_ctrl_c_amid_mask_encoding_leaves_every_mask_to_its_own_row(project: Rehearsal) -> None:
-    job = project.job()
+    job = project.job(engine=SLOWLY)
     interrupted(project, job, signal.SIGINT, 130)
     # What was under way was finished, so nothing is in doubt and nothing is sent again.
     assert project.labelferry(job, "resume").code == 0
@@ -143,7 +146,7 @@ def test_ctrl_c_amid_mask_encoding_leaves_every_mask_to_its_own_row(project: Reh
 
 
 def test_sigterm_ends_a_job_with_143_and_it_can_be_resumed(project: Rehearsal) -> None:
-    job = project.job()
+    job = project.job(engine=SLOWLY)
     interrupted(project, job, signal.SIGTERM, 143)
     assert project.finish(job) == 0
     project.check()
@@ -162,7 +165,7 @@ if __name__ == "__main__":
 
 
 def test_a_program_that_is_interrupted_goes_on_where_it_was(project: Rehearsal) -> None:
-    job = project.job()
+    job = project.job(engine=SLOWLY)
     script = job.parent / "script.py"
     script.write_text(SCRIPT)
 
@@ -192,7 +195,7 @@ def test_a_program_that_is_interrupted_goes_on_where_it_was(project: Rehearsal) 
 
 def test_a_second_ctrl_c_ends_a_job_at_once(tmp_path: Path) -> None:
     with rehearsal(tmp_path, 300) as project:
-        job = project.job()
+        job = project.job(engine=SLOWLY)
         process = project.start(job)
         project.wait_for_saves(process, 100)
         # Whatever is sent from now on would take an hour; the first signal waits for it.
@@ -208,7 +211,7 @@ def test_a_second_ctrl_c_ends_a_job_at_once(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_is_killed_costs_no_row(project: Rehearsal) -> None:
-    job = project.job()
+    job = project.job(engine=SLOWLY)
     process = project.start(job)
     project.wait_for_saves(process, 100)
     victims = workers_of(process)
