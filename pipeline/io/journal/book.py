@@ -99,15 +99,14 @@ class SqlJournal:
     async def intent(self, bundle_id: str, rows: Sequence[tuple[RowKey, str, str]]) -> None:
         """Record, before the request, that rows are about to be saved."""
         moving = [self._moving.get(key.key) or _Moving() for key, _, _ in rows]
-        intent = Status.INTENT.value
         async with self._store.transaction() as connection:
             numbers = await self._numbers(connection, [key.key for key, _, _ in rows])
             bundle_n = await self._new_bundle(connection, bundle_id, len(rows))
-            records: list[_Record] = [
-                (n, key.key, intent, each.decision, target, digest, bundle_n, 1, None)
+            records = [
+                (n, key.key, each.decision, target, digest, bundle_n)
                 for n, each, (key, digest, target) in zip(numbers, moving, rows, strict=True)
             ]
-            await self._store.many(to.RECORDED, records)
+            await self._store.many(to.INTENDED, records)
         for n, each, (key, _, target) in zip(numbers, moving, rows, strict=True):
             each.n, each.target, each.bundle, each.bundle_n = n, target, bundle_id, bundle_n
             self._moving[key.key] = each
@@ -214,8 +213,15 @@ class SqlJournal:
 
     async def _numbers(self, connection: AsyncConnection, keys: Sequence[str]) -> list[int]:
         """Return the number of each key; one without a number gets the next."""
-        moving = self._moving
-        numbers = {key: n for key in keys if (each := moving.get(key)) and (n := each.n) is not None}
+        known = [self._moving.get(key, _NEW).n for key in keys]
+        whole = [n for n in known if n is not None]
+        if len(whole) == len(keys):
+            return whole
+        if not whole and not self._indexed:  # all of them are new
+            first = self._next_row
+            self._next_row += len(keys)
+            return list(range(first, self._next_row))
+        numbers = {key: n for key, n in zip(keys, known, strict=True) if n is not None}
         new = [key for key in keys if key not in numbers]
         if new and self._indexed:
             found = await connection.execute(to.NUMBERS, {"keys": as_list(new)})
@@ -245,8 +251,7 @@ class SqlJournal:
     async def _new_bundle(self, connection: AsyncConnection, bundle_id: str, rows: int) -> int:
         bundle_n = self._next_bundle
         self._next_bundle += 1
-        values = {"run": self._now, "n": bundle_n, "id": bundle_id, "rows": rows}
-        await connection.execute(bundle.insert().values(values))
+        await connection.exec_driver_sql(to.NEW_BUNDLE, (self._now, bundle_n, bundle_id, rows))
         return bundle_n
 
     def _leave(self, keys: Iterable[str]) -> None:
@@ -256,8 +261,11 @@ class SqlJournal:
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Give the first and last of each run of neighbours: one for most bundles."""
-    ordered = sorted(numbers)
+    ordered = sorted(set(numbers))
     first = last = ordered[0]
+    if ordered[-1] - first == len(ordered) - 1:
+        yield first, ordered[-1]
+        return
     for n in ordered[1:]:
         if n > last + 1:
             yield first, last

@@ -30,17 +30,25 @@ class Many:
         return self.sql.format(", ".join([one] * rows))
 
 
+NEW_BUNDLE = "INSERT INTO bundle (run, n, id, rows) VALUES (?, ?, ?, ?)"
 NEW_NUMBERS = Many("INSERT INTO number (key, n) VALUES {}", 2)
 RECORDED = Many(
     """INSERT INTO "row" (n, key, status, decision, target, digest, bundle, attempts, error) VALUES {}
     ON CONFLICT (n) DO UPDATE SET status = excluded.status,
     decision = coalesce(excluded.decision, decision), target = coalesce(excluded.target, target),
     digest = coalesce(excluded.digest, digest), bundle = coalesce(excluded.bundle, bundle),
-    attempts = attempts + excluded.attempts,
-    error = CASE excluded.status WHEN 'intent' THEN error ELSE excluded.error END""",
+    attempts = attempts + excluded.attempts, error = excluded.error""",
     9,
 )
 """What became of rows, known ones and new ones alike. What is NULL here stays as it was."""
+INTENDED = Many(
+    """INSERT INTO "row" (n, key, status, decision, target, digest, bundle, attempts)
+    SELECT column1, column2, 'intent', column3, column4, column5, column6, 1 FROM (VALUES {}) WHERE true
+    ON CONFLICT (n) DO UPDATE SET status = 'intent', decision = coalesce(excluded.decision, decision),
+    target = excluded.target, digest = excluded.digest, bundle = excluded.bundle, attempts = attempts + 1""",
+    6,
+)
+"""The same for rows that are about to be sent, with less to hand over; their last error stays for now."""
 AIMED = Many(
     'UPDATE "row" SET target = given.column2 FROM (VALUES {}) AS given WHERE "row".n = given.column1', 2
 )
