@@ -6,6 +6,7 @@ Public names, resolved when they are first used:
 - `run` (async) and `run_sync`: run a job and return its `Report`.
 - `operation`: make a label operation by its name in a job file.
 - `LabelRow`, and the modules `labels` and `geometry` with everything that a row is made of.
+- `instances`: pictures of numbered instances, as the masks of rows.
 - `errors`: what can go wrong.
 """
 
@@ -14,13 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline import errors
-    from pipeline.core import geometry, labels
+    from pipeline.core import geometry, instances, labels
     from pipeline.core.labels import LabelRow
     from pipeline.job import Job, operation
     from pipeline.report import Report
     from pipeline.wiring import run, run_sync
 
-__all__ = ["Job", "LabelRow", "Report", "errors", "geometry", "labels", "operation", "run", "run_sync"]
+__all__ = [
+    "Job",
+    "LabelRow",
+    "Report",
+    "errors",
+    "geometry",
+    "instances",
+    "labels",
+    "operation",
+    "run",
+    "run_sync",
+]
 
 _HOMES = {
     "Job": ("pipeline.job", "Job"),
@@ -28,6 +40,7 @@ _HOMES = {
     "Report": ("pipeline.report", "Report"),
     "errors": ("pipeline.errors", None),
     "geometry": ("pipeline.core.geometry", None),
+    "instances": ("pipeline.core.instances", None),
     "labels": ("pipeline.core.labels", None),
     "operation": ("pipeline.job", "operation"),
     "run": ("pipeline.wiring", "run"),

@@ -6,16 +6,17 @@ One bounded stream per arrow, and another frozen type on each. A full stream blo
 back-pressure reaches the source by itself; closing the source drains the line in order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream as Receive
 from anyio.streams.memory import MemoryObjectSendStream as Send
 
 from pipeline.core.batching import BatchRule
-from pipeline.core.labels import LabelRow
 from pipeline.core.rows import (
     Bundle,
     EditedRow,
@@ -32,6 +33,8 @@ from pipeline.io.editing import Editor
 from pipeline.io.record import Record
 from pipeline.io.streams import batches, chunks, in_order, pour, put, until
 from pipeline.ports import Encoder, Places, Plan, Source, Target
+
+Result = TypeVar("Result")
 
 CHUNK = 64
 """Rows that are edited, encoded and packed at once, where so many are waiting."""
@@ -113,7 +116,8 @@ async def open_bundle(line: Line, rows: Sequence[tuple[LabelTask, Place]]) -> li
         opened = await line.target.open([task for task, _ in part], [place for _, place in part])
         done.update({task.key.key: row for (task, _), row in zip(part, opened, strict=True)})
 
-    for (task, _), reason in await divided(rows, [place.id for _, place in rows], send, line.target.probe):
+    ids = [place.id or task.key.key for task, place in rows]  # a row that is to be created has no id yet
+    for (task, _), reason in await divided(rows, ids, send, line.target.probe):
         done[task.key.key] = Rejection(task.key, "open", reason, task.row)
     return [done[task.key.key] for task, _ in rows]
 
@@ -132,10 +136,16 @@ async def pack(line: Line, rows: Receive[EditedRow], to_bundle: Send[PackedRow])
     """Encode masks in the process pool, then turn each row into the target's own bytes."""
 
     async def work(chunk: list[EditedRow]) -> list[PackedRow | Rejection]:
-        with line.record.timed("encode"):
-            encoded = await line.encoder.encode([row.row for row in chunk], line.codec)
         with line.record.timed("pack"):
-            return [packed(line, row, result) for row, result in zip(chunk, encoded, strict=True)]
+            arranged = [guarded(row, line.target.arrange) for row in chunk]
+        with line.record.timed("encode"):
+            going = [row for row in arranged if isinstance(row, EditedRow)]
+            encoded = iter(await line.encoder.encode(going, line.codec))
+        with line.record.timed("pack"):
+            return [
+                guarded(row, partial(packed, line, next(encoded))) if isinstance(found, EditedRow) else found
+                for row, found in zip(chunk, arranged, strict=True)
+            ]
 
     async def give(results: list[PackedRow | Rejection]) -> None:
         await pour(await line.record.judged(results), to_bundle)
@@ -144,16 +154,18 @@ async def pack(line: Line, rows: Receive[EditedRow], to_bundle: Send[PackedRow])
         await in_order(chunks(rows, CHUNK), work, give, line.at_once)
 
 
-def packed(line: Line, row: EditedRow, encoded: LabelRow | RowError) -> PackedRow | Rejection:
-    """Pack one row whose masks were encoded."""
+def packed(line: Line, encoded: EditedRow | RowError, edited: EditedRow) -> PackedRow:
+    """Pack one row. It is kept for a rejection: encoded, or whole where masks in one picture hide others."""
+    if isinstance(encoded, RowError):
+        raise encoded
+    done, kept = line.target.pack(encoded), encoded.row if encoded.layers is None else edited.row
+    return done if done.row is kept else replace(done, row=kept)
+
+
+def guarded(row: EditedRow, step: Callable[[EditedRow], Result]) -> Result | Rejection:
+    """Do one step of packing; where it fails, the row is rejected as it was edited."""
     try:
-        if isinstance(encoded, RowError):
-            raise encoded
-        if encoded is row.row:
-            return line.target.pack(row)
-        # The encoded row is kept for a rejection: a raster of it would stay in memory until it is saved.
-        done = line.target.pack(EditedRow(row.key, row.place, encoded, row.existing, row.append))
-        return done if done.row is encoded else replace(done, row=encoded)
+        return step(row)
     except RowError as error:
         return Rejection(row.key, "pack", str(error), row.row)
 
@@ -161,7 +173,7 @@ def packed(line: Line, row: EditedRow, encoded: LabelRow | RowError) -> PackedRo
 async def bundle(line: Line, rows: Receive[PackedRow], to_save: Send[Bundle]) -> None:
     """Collect rows into bundles: by rows, by bytes, by the wait of the oldest, or at the end."""
     async with rows, to_save:
-        async for batch in batches(rows, line.saving, lambda row: len(row.payload)):
+        async for batch in batches(rows, line.saving, lambda row: row.size):
             await to_save.send(Bundle.of(batch))
 
 

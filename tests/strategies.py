@@ -6,10 +6,10 @@ frame where its object is not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -29,8 +29,8 @@ from pipeline.core.labels import (
     Provenance,
     Raw,
     Relation,
+    Sensor,
 )
-from pipeline.core.losses import Features
 from pipeline.core.ontology import (
     AttributeDef,
     AttributeKind,
@@ -41,6 +41,7 @@ from pipeline.core.ontology import (
     SkeletonTemplate,
     TemplateNode,
 )
+from tests.scope import ANYTHING, CLOUDS, STILL, Scope, json_values, texts
 from tests.shapes import FLAT, SOLID, Size, geometries, geometry_of, masks, rasters, sizes, within
 
 __all__ = [
@@ -48,84 +49,7 @@ __all__ = [
     "ontologies", "rasters", "rows", "rows_of", "rows_with_ontology", "sizes",
 ]  # fmt: skip
 
-_CLOUDS = (MediaKind.POINT_CLOUD, MediaKind.POINT_CLOUD_SEQUENCE)
-_STILL = (MediaKind.IMAGE, MediaKind.POINT_CLOUD)
-
-
-@cache
-def _names() -> st.SearchStrategy[str]:
-    return st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
-
-
-@dataclass(frozen=True, eq=False)
-class Scope:
-    """What a drawn ontology or row may hold. The default is everything that the model has."""
-
-    shapes: frozenset[Shape] = FLAT | SOLID
-    media_kinds: tuple[MediaKind, ...] = tuple(MediaKind)
-    attribute_kinds: tuple[AttributeKind, ...] = tuple(AttributeKind)
-    ids: st.SearchStrategy[str] = field(
-        default_factory=lambda: st.text("0123456789abcdefABCDEF", min_size=8, max_size=8)
-    )
-    names: st.SearchStrategy[str] = field(default_factory=_names)
-    holes: bool = True
-    parts: bool = True
-    attributes: bool = True
-    dynamic: bool = True
-    nested: bool = True
-    classifications: bool = True
-    groups: bool = True
-    relations: bool = True
-    relation_answers: bool = True
-    tracks: bool = True
-    keyframes: bool = True
-    confidence: bool = True
-    row_details: bool = True
-    provenance: bool = True
-    raw: bool = True
-    unknown_sizes: bool = False
-
-    @classmethod
-    def of(cls, features: Features, **changes: Any) -> Self:  # noqa: ANN401 - fields of a scope, of any type
-        """What a platform says that it holds, without raw and provenance; `changes` go on top."""
-        kinds = tuple(MediaKind) if features.frames else _STILL
-        if not features.shapes & SOLID:
-            kinds = tuple(kind for kind in kinds if kind not in _CLOUDS)
-        scope = cls(
-            shapes=features.shapes & (FLAT | SOLID),
-            media_kinds=kinds,
-            raw=False,
-            provenance=False,
-            relation_answers=features.relations,
-            **{
-                name: getattr(features, name)
-                for name in (
-                    "holes", "parts", "attributes", "dynamic", "classifications", "groups", "relations",
-                    "tracks", "keyframes", "confidence", "row_details",
-                )
-            },
-        )  # fmt: skip
-        return replace(scope, **changes)
-
-
-ANYTHING = Scope()
-
-
-@cache
-def texts() -> st.SearchStrategy[str]:
-    """Text without control characters, perhaps empty."""
-    return st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=12)
-
-
-@cache
-def json_values() -> st.SearchStrategy[Any]:
-    """Small JSON values."""
-    leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts()
-    return st.recursive(
-        leaves,
-        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts(), inner, max_size=2),
-        max_leaves=4,
-    )
+_SENSED = (MediaKind.IMAGE_SEQUENCE, MediaKind.POINT_CLOUD_SEQUENCE)
 
 
 # ---- ontology -----------------------------------------------------------------------------------------
@@ -322,7 +246,10 @@ def media_of(draw: st.DrawFn, kind: MediaKind, count: int, scope: Scope = ANYTHI
     for index in range(1 if single else count):
         height, width = draw(sizes())
         media = Media(f"frame-{index}.png", width=width, height=height)
-        if kind in _CLOUDS or (scope.unknown_sizes and draw(st.booleans())):
+        if kind in CLOUDS:
+            # No set of points that is drawn reaches further.
+            media = replace(media, width=None, height=None, points=draw(st.none() | st.integers(1000, 5000)))
+        elif scope.unknown_sizes and draw(st.booleans()):
             media = replace(media, width=None, height=None)
         found.append(media)
     return tuple(found)
@@ -331,27 +258,66 @@ def media_of(draw: st.DrawFn, kind: MediaKind, count: int, scope: Scope = ANYTHI
 @st.composite
 def rows_of(draw: st.DrawFn, ontology: Ontology, scope: Scope = ANYTHING) -> LabelRow:
     """Any row whose labels fit the ontology; classes of a shape that the media cannot show are not used."""
-    kind = draw(st.sampled_from(scope.media_kinds))
-    count = 1 if kind in _STILL else draw(st.integers(2, 5))
-    media = draw(media_of(kind, count, scope))
-    each = media if len(media) == count else media * count
+    many = (MediaKind.MULTI_SENSOR,) if scope.sensors else ()
+    kind = draw(st.sampled_from((*scope.media_kinds, *many)))
+    row = LabelRow(draw(scope.ids), draw(scope.names), kind)
+    if kind is MediaKind.MULTI_SENSOR:
+        row = draw(_with_sensors(row, ontology, scope))
+    else:
+        sensor = draw(_sensors(kind, "", scope))
+        items, marks = draw(_labels(ontology, sensor, scope))
+        fps = 25.0 if kind is MediaKind.VIDEO else None
+        row = replace(row, media=sensor.media, frame_count=sensor.frame_count, fps=fps)
+        row = replace(row, objects=items, classifications=marks)
+    return draw(_linked(draw(_detailed(row, scope)), scope))
+
+
+@st.composite
+def _sensors(draw: st.DrawFn, kind: MediaKind, name: str, scope: Scope) -> Sensor:
+    """What one sensor saw, or the only medium of a row."""
+    count = 1 if kind in STILL else draw(st.integers(2, 5))
+    return Sensor(name, kind, draw(media_of(kind, count, scope)), count)
+
+
+@st.composite
+def _labels(
+    draw: st.DrawFn, ontology: Ontology, sensor: Sensor, scope: Scope
+) -> tuple[tuple[ObjectInstance, ...], tuple[Classification, ...]]:
+    """Objects and classifications on these media; no two of either have one id."""
+    count = sensor.frame_count or 1
+    each = sensor.media if len(sensor.media) == count else sensor.media * count
     frame_sizes = [(item.height or 8, item.width or 8) for item in each]
-    shown = [item for item in ontology.classes if (item.shape in SOLID) == (kind in _CLOUDS)]
+    shown = [item for item in ontology.classes if (item.shape in SOLID) == (sensor.media_kind in CLOUDS)]
     drawn: list[ObjectInstance] = []
     if shown:
         one = st.sampled_from(shown).flatmap(lambda item: objects(item, frame_sizes, scope))
         drawn = draw(st.lists(one, max_size=3, unique_by=lambda item: item.id))
-    marks: list[Classification] = []
+    marks: dict[str, Classification] = {}
     for item in ontology.classifications:
         if scope.classifications and draw(st.booleans()):
-            marks.append(
-                draw(_marks(item, count, scope).filter(lambda new: all(new.id != old.id for old in marks)))
-            )
-    row = LabelRow(
-        draw(scope.ids), draw(scope.names), kind, media, count, 25.0 if kind is MediaKind.VIDEO else None,
-        tuple(drawn), tuple(marks),
+            new = draw(_marks(item, count, scope))
+            marks.setdefault(new.id, new)
+    return tuple(drawn), tuple(marks.values())
+
+
+@st.composite
+def _with_sensors(draw: st.DrawFn, row: LabelRow, ontology: Ontology, scope: Scope) -> LabelRow:
+    """The row with one to three sensors and labels on each; ids are unique in the row."""
+    found: list[Sensor] = []
+    items: dict[str, ObjectInstance] = {}
+    marks: dict[str, Classification] = {}
+    for name in draw(st.lists(scope.names, min_size=1, max_size=3, unique=True)):
+        sensor = draw(_sensors(draw(st.sampled_from(_SENSED)), name, scope))
+        found.append(replace(sensor, raw=draw(_raws(scope))))
+        drawn, said = draw(_labels(ontology, sensor, scope))
+        for item in drawn:
+            items.setdefault(item.id, replace(item, sensor=name))
+        for mark in said:
+            marks.setdefault(mark.id, replace(mark, sensor=draw(st.sampled_from((None, name)))))
+    return replace(
+        row, media=(), frame_count=max(item.frame_count or 1 for item in found), sensors=tuple(found),
+        objects=tuple(items.values()), classifications=tuple(marks.values()),
     )  # fmt: skip
-    return draw(_linked(draw(_detailed(row, scope)), scope))
 
 
 @st.composite

@@ -34,7 +34,8 @@ def doctor(
 
     found = anyio.run(checks, loaded)
     for check in found:
-        typer.echo(redactor().text(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.message}"))
+        # The name is no part of what is searched: "credentials: ..." would hide the first word after it.
+        typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {redactor().text(check.message)}")
     failed = [check.name for check in found if not check.ok]
     if failed:
         leave(Exit.CREDENTIALS if any(name.endswith(CREDENTIALS) for name in failed) else Exit.USAGE)

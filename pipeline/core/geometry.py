@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from pipeline.core.instances import Instance
 from pipeline.core.masks import AlphaMask, EncodedMask, Mask, Raster
 from pipeline.core.quick import quick
 
@@ -182,6 +183,9 @@ class PointSet:
     indices: tuple[int, ...]
 
 
+AnyMask: TypeAlias = Mask | Raster | EncodedMask | Instance
+"""A mask in whatever form."""
+
 Geometry: TypeAlias = (
     Box
     | RotatedBox
@@ -194,6 +198,7 @@ Geometry: TypeAlias = (
     | AlphaMask
     | Raster
     | EncodedMask
+    | Instance
     | Cuboid2D
     | Cuboid
     | Polygon3D
@@ -213,6 +218,7 @@ _SHAPES: dict[type, Shape] = {
     Mask: Shape.MASK,
     Raster: Shape.MASK,
     EncodedMask: Shape.MASK,
+    Instance: Shape.MASK,
     AlphaMask: Shape.ALPHA_MASK,
     Cuboid2D: Shape.CUBOID_2D,
     Cuboid: Shape.CUBOID,

@@ -22,6 +22,8 @@ class MediaKind(StrEnum):
     VIDEO = "video"
     POINT_CLOUD = "point_cloud"
     POINT_CLOUD_SEQUENCE = "point_cloud_sequence"
+    MULTI_SENSOR = "multi_sensor"
+    """Sequences of several sensors, frame by frame at the same times: `LabelRow.sensors` has them."""
 
 
 @quick
@@ -36,7 +38,10 @@ class Raw:
 @quick
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Where one frame's picture is, and its size in pixels (None: not known yet)."""
+    """Where one frame's picture or point cloud is, and how large it is (None: not known yet).
+
+    `width` and `height` are the pixels of a picture, `points` is the number of points of a cloud.
+    """
 
     name: str = ""
     path: str | None = None
@@ -45,6 +50,26 @@ class Media:
     sha256: str | None = None
     width: int | None = None
     height: int | None = None
+    points: int | None = None
+
+
+def _size_of(media: tuple[Media, ...], frame: int) -> tuple[int, int] | None:
+    found = media[frame] if frame < len(media) else (media[0] if media else None)
+    if found is None or found.width is None or found.height is None:
+        return None
+    return found.height, found.width
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One sensor of a row of several. Its name is unique in the row, its media are as those of a row."""
+
+    name: str
+    media_kind: MediaKind
+    media: tuple[Media, ...] = ()
+    frame_count: int | None = None
+    raw: Raw | None = None
 
 
 @quick
@@ -108,7 +133,8 @@ class ObjectInstance:
     """One object of a row, on one frame or tracked over several.
 
     `occurrences` maps a frame number (from 0) to what is drawn there, in ascending order of frames.
-    `answers` holds static answers and, by their frame ranges, dynamic ones.
+    `answers` holds static answers and, by their frame ranges, dynamic ones. In a row with sensors `sensor`
+    names the one that the object was drawn on.
     """
 
     id: str
@@ -117,6 +143,7 @@ class ObjectInstance:
     answers: tuple[Answer, ...] = ()
     track: str | None = None
     raw: Raw | None = None
+    sensor: str | None = None
 
     @property
     def shape(self) -> Shape:
@@ -135,7 +162,10 @@ class ObjectInstance:
 @quick
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """A label of the whole row (`frames` None) or of some frames. Its name is the answer's attribute."""
+    """A label of the whole row (`frames` None) or of some frames. Its name is the answer's attribute.
+
+    In a row with sensors it may be a label of one of them, which `sensor` names.
+    """
 
     id: str
     answer: Answer
@@ -143,6 +173,7 @@ class Classification:
     confidence: float | None = None
     provenance: Provenance = NO_PROVENANCE
     raw: Raw | None = None
+    sensor: str | None = None
 
     @property
     def name(self) -> str:
@@ -175,7 +206,8 @@ class LabelRow:
 
     `key` is stable in its source and unique there. `title` is what people call the data unit. `media` has
     one entry for an image or a video (it stands for all frames) and one per frame otherwise.
-    `frame_count` is None where the source does not know it.
+    `frame_count` is None where the source does not know it. A row with `sensors` has their media in them and
+    none of its own; its frame count is that of the longest.
     """
 
     key: str
@@ -193,13 +225,18 @@ class LabelRow:
     score: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     raw: Raw | None = None
+    sensors: tuple[Sensor, ...] = ()
 
-    def size_at(self, frame: int) -> tuple[int, int] | None:
-        """Return (height, width) in pixels of a frame, or None where it is unknown."""
-        media = self.media[frame] if frame < len(self.media) else (self.media[0] if self.media else None)
-        if media is None or media.width is None or media.height is None:
-            return None
-        return media.height, media.width
+    def size_at(self, frame: int, sensor: str | None = None) -> tuple[int, int] | None:
+        """Return (height, width) in pixels of a frame, of a sensor if one is named. None: it is unknown."""
+        if sensor is None:
+            return _size_of(self.media, frame)
+        found = self.sensor(sensor)
+        return _size_of(found.media, frame) if found else None
+
+    def sensor(self, name: str) -> Sensor | None:
+        """Return the sensor of that name, or None."""
+        return next((item for item in self.sensors if item.name == name), None)
 
     def with_objects(self, objects: tuple[ObjectInstance, ...]) -> "LabelRow":
         """Return the row with other objects: what most steps do to it, without the cost of `replace`."""
@@ -219,6 +256,7 @@ class LabelRow:
             self.score,
             self.metadata,
             self.raw,
+            self.sensors,
         )
 
     @property

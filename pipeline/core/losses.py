@@ -23,6 +23,7 @@ class LossKind(StrEnum):
     FRAMES = "frames"
     CONFIDENCE = "confidence"
     PRECISION = "precision"
+    OVERLAP = "overlap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +65,6 @@ class Features:
     confidence: bool = True
     row_details: bool = False
     """Whether status, priority, score and metadata of a row are held; where not, that is a note."""
+    creates: bool = False
+    """Whether rows can be created with their pictures, from URLs or from the bytes. In a file rows come into
+    being anyhow, and pictures stay where they are."""

@@ -10,9 +10,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.core.codecs import decode
+from pipeline.core.codecs import as_mask, decode
 from pipeline.core.geometry import (
     XY,
+    AnyMask,
     Box,
     Cuboid2D,
     Ellipse,
@@ -26,19 +27,18 @@ from pipeline.core.geometry import (
     Visibility,
     shape_of,
 )
+from pipeline.core.instances import Instance
 from pipeline.core.masks import AlphaMask, EncodedMask, Mask, Raster
 
 Bounds: TypeAlias = tuple[float, float, float, float]
 """x, y, width and height of an axis-parallel box."""
 
 
-def mask_of(geometry: Mask | Raster | EncodedMask) -> Mask:
+def mask_of(geometry: AnyMask) -> Mask:
     """Return a mask as toggles, whatever it was given as. Raises MaskError where an encoded one is broken."""
-    if isinstance(geometry, Raster):
-        return geometry.to_mask()
     if isinstance(geometry, EncodedMask):
         return decode(geometry.codec, geometry.data, geometry.height, geometry.width)
-    return geometry
+    return as_mask(geometry)
 
 
 def ring_area(ring: Ring) -> float:
@@ -62,7 +62,7 @@ def area(geometry: Geometry) -> float:  # noqa: PLR0911 - a table
             return math.pi * geometry.radius_x * geometry.radius_y
         case Polygon():
             return sum(ring_area(part[0]) - sum(map(ring_area, part[1:])) for part in geometry.parts)
-        case Mask() | EncodedMask():
+        case Mask() | EncodedMask() | Instance():
             return float(mask_of(geometry).area)
         case Raster():
             return float(np.count_nonzero(geometry.array))
@@ -102,7 +102,7 @@ def bounds(geometry: Geometry) -> Bounds | None:
             return geometry.x, geometry.y, geometry.width, geometry.height
         case Ellipse():
             return _around_ellipse(geometry)
-        case Mask() | Raster() | EncodedMask():
+        case Mask() | Raster() | EncodedMask() | Instance():
             return mask_of(geometry).box
         case AlphaMask():
             inner = Mask.from_array(geometry.crop > 0).box

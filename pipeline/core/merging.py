@@ -2,49 +2,98 @@
 
 from dataclasses import replace
 
-from pipeline.core.labels import LabelRow, Media
+from pipeline.core.labels import LabelRow, Media, Sensor
 from pipeline.core.rows import Decision, Mode
 from pipeline.errors import RowError
 
 
 def complete(row: LabelRow, opened: LabelRow | None) -> LabelRow:
-    """Fill the sizes, frame count and media kind that the source does not know from the opened row.
+    """Fill the sizes, frame counts, sensors and media kind that the source does not know from the opened row.
 
-    Raises RowError where both know a size or a number of frames and disagree.
+    Sensors come in the order of the opened row. Raises RowError where both know a size or a number of frames
+    and disagree.
     """
     if opened is None:
         return row
-    known = opened.media or row.media
+    media = _joined(row, row.media, opened.media)
+    count = _counted(row, "", row.frame_count, opened.frame_count)
+    sensors = _sensors(row, opened) if opened.sensors else row.sensors
+    if (media, count, sensors, opened.media_kind) == (
+        row.media,
+        row.frame_count,
+        row.sensors,
+        row.media_kind,
+    ):
+        return row
+    return replace(row, media=media, frame_count=count, sensors=sensors, media_kind=opened.media_kind)
+
+
+def _joined(
+    row: LabelRow, mine: tuple[Media, ...], theirs: tuple[Media, ...], sensor: str = ""
+) -> tuple[Media, ...]:
+    known = theirs or mine
+    if len(mine) == 1 and len(known) > 1:
+        # One file for all frames, as of a video: it tells their size too.
+        known = tuple(_as_large(one, mine[0]) for one in known)
     wanted = max(len(known), 1)
-    media = row.media if len(row.media) == wanted else (*row.media, *known[len(row.media) :])[:wanted]
+    media = mine if len(mine) == wanted else (*mine, *known[len(mine) :])[:wanted]
     pairs = zip(media, known, strict=False)
-    media = tuple(_sized(row, mine, theirs, at) for at, (mine, theirs) in enumerate(pairs))
-    count = row.frame_count
-    if count is None or opened.frame_count is None:
-        count = opened.frame_count if count is None else count
-    elif count != opened.frame_count:
+    return tuple(_sized(row, one, other, f"{sensor}frame {at}") for at, (one, other) in enumerate(pairs))
+
+
+def _as_large(one: Media, like: Media) -> Media:
+    known = one.width is not None and one.height is not None
+    return one if known else replace(one, width=like.width, height=like.height)
+
+
+def _counted(row: LabelRow, sensor: str, mine: int | None, theirs: int | None) -> int | None:
+    if mine is None or theirs is None:
+        return theirs if mine is None else mine
+    if mine != theirs:
         message = (
-            f"row {row.title or row.key!r}: frame_count is {count} in the source and {opened.frame_count} in "
+            f"row {row.title or row.key!r}: {sensor}frame_count is {mine} in the source and {theirs} in "
             "the target; check that both are the same data unit"
         )
         raise RowError(message)
-    if (media, count, opened.media_kind) == (row.media, row.frame_count, row.media_kind):
-        return row
-    return replace(row, media=media, frame_count=count, media_kind=opened.media_kind)
+    return mine
 
 
-def _sized(row: LabelRow, mine: Media, theirs: Media, frame: int) -> Media:
+def _sensors(row: LabelRow, opened: LabelRow) -> tuple[Sensor, ...]:
+    found = []
+    for theirs in opened.sensors:
+        mine = row.sensor(theirs.name)
+        if mine is None:
+            found.append(theirs)
+            continue
+        label = f"sensor {theirs.name!r}, "
+        media = _joined(row, mine.media, theirs.media, label)
+        count = _counted(row, label, mine.frame_count, theirs.frame_count)
+        kind = theirs.media_kind
+        same = (media, count, kind) == (mine.media, mine.frame_count, mine.media_kind)
+        found.append(mine if same else replace(mine, media_kind=kind, media=media, frame_count=count))
+    names = {item.name for item in opened.sensors}
+    return (*found, *(item for item in row.sensors if item.name not in names))
+
+
+def _sized(row: LabelRow, mine: Media, theirs: Media, where: str) -> Media:
+    points = theirs.points if mine.points is None else mine.points
+    if theirs.points not in (None, points):
+        message = (
+            f"row {row.title or row.key!r}, {where}: the cloud has {points} points in the source and "
+            f"{theirs.points} in the target; are they the same cloud?"
+        )
+        raise RowError(message)
     if theirs.width is None or theirs.height is None:
-        return mine
+        return mine if points == mine.points else replace(mine, points=points)
     if mine.width is None or mine.height is None:
-        return replace(mine, width=theirs.width, height=theirs.height)
+        return replace(mine, width=theirs.width, height=theirs.height, points=points)
     if (mine.width, mine.height) != (theirs.width, theirs.height):
         message = (
-            f"row {row.title or row.key!r}, frame {frame}: the picture is {mine.width} x {mine.height} in "
+            f"row {row.title or row.key!r}, {where}: the picture is {mine.width} x {mine.height} in "
             f"the source and {theirs.width} x {theirs.height} in the target; are they the same picture?"
         )
         raise RowError(message)
-    return mine
+    return mine if points == mine.points else replace(mine, points=points)
 
 
 def appended(existing: LabelRow, row: LabelRow) -> LabelRow:

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from pipeline.core.geometry import Shape
+from pipeline.core.instances import OnTop
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Loss, Note
 from pipeline.core.quick import quick
@@ -36,11 +37,19 @@ class RowKey:
 @quick
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row goes in the target. `id` is unique there; `details` is the adapter's own."""
+    """Where a row goes in the target. `id` is unique there; `details` is the adapter's own.
+
+    Without an `id`, the row is still to be created; the adapter opens it with a place that has one.
+    """
 
     id: str
     title: str = ""
     details: Any = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the target has no row there yet."""
+        return not self.id
 
 
 @quick
@@ -64,6 +73,17 @@ class Mode(StrEnum):
     """The job has no source: the target's own rows are edited."""
 
 
+class MediaMode(StrEnum):
+    """Where the pictures of rows come from that the target does not have yet."""
+
+    MATCH = "match"
+    """From nowhere: every row must be there."""
+    LINK = "link"
+    """From where they are: the target is told their URLs."""
+    COPY = "copy"
+    """From where they are, byte by byte."""
+
+
 class Decision(StrEnum):
     """What was decided for one row when it was first opened; kept in the journal."""
 
@@ -84,6 +104,23 @@ class OpenRow:
     decision: Decision = Decision.WRITE
 
 
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """How the masks of a row become one picture per frame: each object's number, and who is on top.
+
+    The order of `numbers` is that of drawing. `by_frame` has frames on which an object has another number.
+    """
+
+    numbers: Mapping[str, int]
+    on_top: OnTop = OnTop.LAST
+    by_frame: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def at(self, name: str, frame: int) -> int:
+        """Return the number of an object on a frame."""
+        own = self.by_frame.get(name)
+        return self.numbers[name] if own is None else own.get(frame, self.numbers[name])
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class EditedRow:
@@ -95,6 +132,8 @@ class EditedRow:
     existing: LabelRow | None = None
     append: bool = False
     """Keep what the target row holds, and add the labels of `row` whose id is not there."""
+    layers: Layers | None = None
+    """Set where the target keeps all masks of a frame in one picture."""
 
 
 @quick
@@ -114,6 +153,13 @@ class PackedRow:
     notes: tuple[Note, ...] = ()
     row: LabelRow | None = None
     """The edited row, kept until it is saved, so that a rejected one can be kept whole."""
+    assets: tuple[bytes, ...] = ()
+    """Files that have to be in place before the payload is sent."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that travel."""
+        return len(self.payload) + sum(map(len, self.assets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +183,7 @@ class Bundle:
     @property
     def size(self) -> int:
         """Payload bytes of all rows."""
-        return sum(len(row.payload) for row in self.rows)
+        return sum(row.size for row in self.rows)
 
 
 @quick

@@ -14,8 +14,9 @@ from pipeline.core.pace import Bounds, Pace
 from pipeline.errors import UsageError
 from pipeline.events import Event
 from pipeline.io.attempts import Call, Exchange
+from pipeline.io.guarded import GuardedSession
 from pipeline.io.host import Host
-from pipeline.io.http import Reply, Session
+from pipeline.io.http import Read, Reply, Session
 from pipeline.ports import Answer, Limits, Request, Verdict
 
 _REDIRECT: Final = 300  # and above: an answer to be judged, not a body to be streamed
@@ -44,11 +45,13 @@ class HostChannel:
         *,
         settle: Callable[[], Awaitable[Answer | None]] | None = None,
         tries: int | None = None,
+        read: Read | None = None,
     ) -> Answer:
         """Send one request and return its good answer.
 
         `tries` bounds the attempts that fail (None: as the policy says). An attempt that the server puts off
-        (429, or "slower" with a Retry-After) is not counted; patience bounds those.
+        (429, or "slower" with a Retry-After) is not counted; patience bounds those. `read` reads the body
+        (None: whole, up to the session's limit).
 
         Raises:
             TransientError: tries, patience or the run's retries are used up; `unknown` is true where an
@@ -64,9 +67,9 @@ class HostChannel:
                 if settled is not None:
                     return settled
             async with self.host.slot():
-                request = await self.host.turn(build)
+                request = await self.host.turn(lambda: self._session.usual(build()))
                 with Exchange(call, request) as exchange:
-                    answer = await self._session.send(request)
+                    answer = await self._session.send(request, read)
             exchange.judged(answer, judge(answer))
             return answer
 
@@ -101,7 +104,7 @@ class HostChannel:
         stack: AsyncExitStack,
     ) -> tuple[Exchange, Reply] | Answer:
         async with self.host.slot():
-            request = await self.host.turn(build)
+            request = await self.host.turn(lambda: self._session.usual(build()))
             with Exchange(call, request) as exchange:
                 async with AsyncExitStack() as attempt:
                     reply = await attempt.enter_async_context(self._session.stream(request))
@@ -119,7 +122,8 @@ class Channels:
 
     `requests_per_second` and `concurrency` hold for each host; where one is None it is tuned between the
     floor and the ceiling of the host's limits. To be used as `async with`. `get` fits
-    `pipeline.ports.Tools.channel`. `roll` gives random numbers in [0, 1).
+    `pipeline.ports.Tools.channel`. `roll` gives random numbers in [0, 1). `guarded` is the session for URLs
+    that a server hands us.
     """
 
     def __init__(
@@ -141,13 +145,18 @@ class Channels:
         self._session = session or Session()
         self._roll = roll
         self._channels: dict[URL, HostChannel] = {}
+        self._hosts: dict[URL, Host] = {}
         self._limits: dict[URL, Limits] = {}
+        self._own: set[str] = set()
+        self.guarded = GuardedSession(self.is_own)
 
     async def __aenter__(self) -> Self:
         await self._session.__aenter__()
+        await self.guarded.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        await self.guarded.__aexit__(*error)
         await self._session.__aexit__(*error)
 
     def get(self, base_url: str, limits: Limits) -> HostChannel:
@@ -157,25 +166,50 @@ class Channels:
         address that is not an http or https URL.
         """
         origin = _origin(base_url)
-        known = self._limits.get(origin)
-        limits = self._limits[origin] = limits if known is None else _tighter(known, limits)
-        bounds = self._bounds(limits)
+        self._own.add(_plain(origin.raw_host))
+        host = self._host(origin, limits)
         channel = self._channels.get(origin)
         if channel is None:
-            host = Host(origin, bounds, self._policy, self.quota, self._roll, self._emit)
             channel = self._channels[origin] = HostChannel(host, self._session)
-        else:
-            channel.host.narrow(bounds)
         return channel
+
+    def host(self, url: URL, limits: Limits) -> Host:
+        """Return what all calls to the host of `url` share, those of its channel too if it has one.
+
+        Such a channel's limits hold then. This makes no channel, and no host the job's own.
+        """
+        origin = url.origin()
+        return self._hosts[origin] if origin in self._channels else self._host(origin, limits)
+
+    def is_own(self, host: str) -> bool:
+        """Whether a channel was asked for to this host, on any port: the job itself names it."""
+        return _plain(host) in self._own
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that have a channel, as `host` or `host:port`."""
-        return tuple(channel.host.name for channel in self._channels.values())
+        return tuple(host.name for host in self._hosts.values())
+
+    @property
+    def successes(self) -> int:
+        """Good answers of all hosts so far."""
+        return sum(host.successes for host in self._hosts.values())
 
     def pace_of(self, host: str) -> Pace:
         """Return the pace of one of `hosts` as it stands; KeyError if it is none of them."""
-        return {channel.host.name: channel.host.pace for channel in self._channels.values()}[host]
+        return {known.name: known.pace for known in self._hosts.values()}[host]
+
+    def _host(self, origin: URL, limits: Limits) -> Host:
+        known = self._limits.get(origin)
+        limits = self._limits[origin] = limits if known is None else _tighter(known, limits)
+        bounds = self._bounds(limits)
+        host = self._hosts.get(origin)
+        if host is None:
+            host = Host(origin, bounds, self._policy, self.quota, self._roll, self._emit)
+            self._hosts[origin] = host
+        else:
+            host.narrow(bounds)
+        return host
 
     def _bounds(self, limits: Limits) -> Bounds:
         low, high = limits.rate_floor, limits.rate_ceiling
@@ -196,6 +230,10 @@ def _origin(base_url: str) -> URL:
     except ValueError:
         pass
     raise UsageError("the address of a server is not a URL like https://api.example.com; correct its `url`")
+
+
+def _plain(host: str | None) -> str:
+    return (host or "").rstrip(".").lower()
 
 
 def _tighter(one: Limits, other: Limits) -> Limits:

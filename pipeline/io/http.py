@@ -1,10 +1,10 @@
 """The way onto the network: one aiohttp session for all hosts. Decides nothing and retries nothing."""
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -14,6 +14,9 @@ from pipeline.ports import Answer, Request
 
 MAX_BODY: Final = 256 * 1024 * 1024
 """Bytes, decompressed: the largest answer that is read whole."""
+
+AGENT: Final = "labelferry"
+"""The User-Agent of all requests."""
 
 _CHUNK: Final = 64 * 1024
 _PIECE: Final = 256 * 1024  # bytes of a request that are written at once; of an answer, read at once
@@ -59,13 +62,37 @@ class Reply:
     async def read(self, limit: int) -> Answer:
         """Read the whole body. Raises FatalError when it is longer than `limit` bytes, decompressed."""
         pieces = []
-        async for piece in self.chunks():
-            if self.received > limit:
-                self._response.close()
-                text = f"the answer is longer than {limit} bytes, the most that is read at once"
-                raise FatalError(f"{_host(self._response.url)}: {text}; ask for fewer rows at a time")
-            pieces.append(piece)
+        async with aclosing(self.chunks()) as chunks:
+            async for piece in chunks:
+                if self.received > limit:
+                    self._response.close()
+                    raise self.too_long(limit)
+                pieces.append(piece)
         return Answer(self.status, self.headers, b"".join(pieces))
+
+    async def start(self, size: int) -> Answer:
+        """Read the first `size` bytes of the body at most, and leave the rest where it is."""
+        pieces = []
+        async with aclosing(self.chunks()) as chunks:
+            async for piece in chunks:
+                pieces.append(piece)
+                if self.received >= size:
+                    break
+        return Answer(self.status, self.headers, b"".join(pieces)[:size])
+
+    @property
+    def host(self) -> str:
+        """Who answered; all of the URL that may be told."""
+        return host_of(self._response.url)
+
+    def too_long(self, limit: int) -> LabelferryError:
+        """Return the error of a body that is longer than `limit` bytes."""
+        text = f"the answer is longer than {limit} bytes, the most that is read at once"
+        return FatalError(f"{self.host}: {text}; ask for fewer rows at a time")
+
+
+Read: TypeAlias = Callable[[Reply], Awaitable[Answer]]
+"""How the body of an answer is read."""
 
 
 class Session:
@@ -94,12 +121,10 @@ class Session:
     async def __aenter__(self) -> Self:
         verify: ssl.SSLContext | bool = True if self._tls is None else self._tls
         self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=verify),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "labelferry"},
-            skip_auto_headers=("Content-Type",),
             middlewares=(_once,),
             read_bufsize=_PIECE,
+            **self.options(verify),
         )
         return self
 
@@ -108,8 +133,31 @@ class Session:
             await self._client.close()
             self._client = None
 
-    async def send(self, request: Request) -> Answer:
-        """Send a request and read its whole answer, whatever its status.
+    def options(self, verify: ssl.SSLContext | bool) -> dict[str, Any]:  # noqa: FBT001 - as aiohttp has it
+        """Return what of the connections a kind of session has its own way with."""
+        return {
+            "connector": aiohttp.TCPConnector(limit=0, ssl=verify),
+            "headers": {"User-Agent": AGENT},
+            "skip_auto_headers": ("Content-Type",),
+        }
+
+    def usual(self, request: Request) -> Request:
+        """Return a request with its address spelt so that it can be compared."""
+        return request
+
+    def address(self, text: str) -> URL:
+        """Return the address of a request, to be sent as written. Raises UsageError."""
+        try:
+            return URL(text, encoded=True)
+        except ValueError:
+            raise _no_url() from None
+
+    def reply(self, response: aiohttp.ClientResponse) -> Reply:
+        """Return an answer, to be read."""
+        return Reply(response)
+
+    async def send(self, request: Request, read: Read | None = None) -> Answer:
+        """Send a request and read its answer, whatever its status: whole, or as `read` does it.
 
         Raises:
             TransientError: no whole answer came; `unknown` is false where the request cannot have arrived.
@@ -117,7 +165,8 @@ class Session:
             UsageError: the URL is not one, or a header holds what HTTP forbids.
         """
         async with await self._request(request, self._whole) as response:
-            return await Reply(response).read(self.max_body)
+            reply = self.reply(response)
+            return await (reply.read(self.max_body) if read is None else read(reply))
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Reply]:
@@ -126,15 +175,12 @@ class Session:
         There is no limit to the length of the body, nor to the time that reading it takes.
         """
         async with await self._request(request, self._streamed) as response:
-            yield Reply(response)
+            yield self.reply(response)
 
     async def _request(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         if self._client is None:
             raise RuntimeError("the session is used outside of its `async with` block")
-        try:
-            url = URL(request.url, encoded=True)
-        except ValueError:
-            raise _no_url() from None
+        url = self.address(request.url)
         try:
             return await self._client.request(
                 request.method,
@@ -148,7 +194,7 @@ class Session:
             raise _failure(error, url) from None
         except ValueError:
             text = "a header holds a line break or another character that HTTP forbids; check keys and tokens"
-            raise UsageError(f"{_host(url)}: {text}") from None
+            raise UsageError(f"{host_of(url)}: {text}") from None
 
 
 def _headers(request: Request) -> Mapping[str, str]:
@@ -181,7 +227,8 @@ def _timeout(timeouts: Timeouts, whole: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(whole, sock_connect=timeouts.connect, sock_read=timeouts.read)
 
 
-def _host(url: URL) -> str:
+def host_of(url: URL) -> str:
+    """Return the host and, where it is not the usual one, the port: all of a URL that may be told."""
     return url.host_port_subcomponent or "an address without a host"
 
 
@@ -193,12 +240,12 @@ def _failure(error: Exception, url: URL) -> LabelferryError:
     """Return what a failure on the network means. Of the URL only the host is named."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         text = "the TLS certificate is not valid for this host, so nothing was sent; check the address"
-        return FatalError(f"{_host(url)}: {text}")
+        return FatalError(f"{host_of(url)}: {text}")
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return _no_url()
     if isinstance(error, _UNSENT):
-        return TransientError(f"{_host(url)}: no connection ({_reason(error)})", unknown=False)
-    return TransientError(f"{_host(url)}: no whole answer ({_reason(error)})", unknown=True)
+        return TransientError(f"{host_of(url)}: no connection ({_reason(error)})", unknown=False)
+    return TransientError(f"{host_of(url)}: no whole answer ({_reason(error)})", unknown=True)
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from anyio import lowlevel
 
+from pipeline.core.instances import Instance, InstanceMap
 from pipeline.core.labels import LabelRow
 from pipeline.core.masks import Raster
 from pipeline.core.ontology import Ontology
@@ -105,11 +106,14 @@ ROWS_AT_ONCE = 64
 def size_of(row: LabelRow) -> int:
     """Return about how many bytes the row takes in memory."""
     size = 200
+    maps: dict[int, int] = {}  # a picture of instances is one for many objects
     for item in row.objects:
         for occurrence in item.occurrences.values():
             geometry = occurrence.geometry
             size += geometry.array.size if isinstance(geometry, Raster) else 200
-    return size
+            if isinstance(geometry, Instance) and isinstance(geometry.of, InstanceMap):
+                maps[id(geometry.of)] = 2 * geometry.of.starts.nbytes
+    return size + sum(maps.values())
 
 
 def _key(row: object, ordinal: int) -> RowKey:

@@ -29,18 +29,27 @@ _TABLES = """
         n INTEGER PRIMARY KEY, value TEXT, key TEXT NOT NULL, ordinal INTEGER NOT NULL, title TEXT NOT NULL,
         labels INTEGER NOT NULL
     );
-    CREATE TABLE used (value TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE used (value TEXT PRIMARY KEY, key TEXT NOT NULL, title TEXT NOT NULL) WITHOUT ROWID;
 """
 _INDEXES = """
     CREATE INDEX IF NOT EXISTS place_value ON place (value);
     CREATE INDEX IF NOT EXISTS source_value ON source (value);
 """
-_NO_INDEXES = "DROP INDEX IF EXISTS place_value; DROP INDEX IF EXISTS source_value"
+_TITLE_INDEXES = """
+    CREATE INDEX IF NOT EXISTS place_title ON place (title);
+    CREATE INDEX IF NOT EXISTS source_title ON source (title);
+    CREATE INDEX IF NOT EXISTS used_title ON used (title);
+"""
+_NO_INDEXES = """
+    DROP INDEX IF EXISTS place_value; DROP INDEX IF EXISTS source_value;
+    DROP INDEX IF EXISTS place_title; DROP INDEX IF EXISTS source_title;
+"""
 _PROBLEMS = """
     SELECT n, key, ordinal, title, labels, value,
-        (SELECT count(DISTINCT id) FROM place WHERE place.value = source.value) AS places,
-        (SELECT count(DISTINCT key) FROM source AS other WHERE other.value = source.value) AS uses
-    FROM source WHERE n > ? AND (places <> 1 OR uses <> 1) ORDER BY n LIMIT ?
+        (SELECT count(DISTINCT id) FROM place WHERE place.value = asked.value) AS places,
+        (SELECT count(DISTINCT key) FROM source AS other WHERE other.value = asked.value) AS uses
+    FROM source AS asked WHERE n > ? AND (uses <> 1 OR places > 1 OR (places = 0 AND NOT ({new})))
+    ORDER BY n LIMIT ?
 """
 # One row for all places, and one statement for many rows: at each row of its own, this thread would let go of
 # the interpreter and wait until the event loop's thread gives it back.
@@ -53,9 +62,25 @@ _PLACES = """
         SELECT 1 FROM {users} AS other WHERE other.value = asked.column2 AND other.key <> asked.column3
     )
 """
+# The keys, of those that have no place, that may have a new one.
+_NEW = """
+    SELECT json_group_array(asked.n)
+    FROM (
+        SELECT column1 AS n, column2 AS value, column3 AS key, column4 AS title FROM (VALUES {asked})
+    ) AS asked
+    WHERE asked.value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM place WHERE place.value = asked.value)
+    AND NOT EXISTS (SELECT 1 FROM {users} AS other WHERE other.value = asked.value AND other.key <> asked.key)
+    AND {new}
+"""
+# A new row is called by its title, so it needs one of its own, also where rows are matched by something else.
+_OWN_TITLE = """
+    (asked.title <> '' AND NOT EXISTS (SELECT 1 FROM place WHERE place.title = asked.title) AND NOT EXISTS (
+        SELECT 1 FROM {users} AS other WHERE other.title = asked.title AND other.key <> asked.key
+    ))
+"""
 _PLACE = "INSERT INTO place VALUES", 4
 _SOURCE = "INSERT INTO source (value, key, ordinal, title, labels) VALUES", 5
-_USED = "INSERT OR IGNORE INTO used VALUES", 2
+_USED = "INSERT OR IGNORE INTO used VALUES", 3
 
 
 class Candidate(NamedTuple):
@@ -76,12 +101,18 @@ class Matching:
     `add_keys` was called, every key is known before the first place is asked for, and a place with two keys
     is refused to both. Without it (a one-shot source), the first key that asks for a place has it.
 
+    With `creates`, a key that the target has no row for is no problem: its place has no id (`is_new`), and
+    the adapter opens the row that it created with a place that has one. Two such keys must differ in what
+    they are matched by, and in their titles.
+
     Every method raises Stopped when the disk is full.
     """
 
-    def __init__(self, folder: Path, rule: MatchRule) -> None:
+    def __init__(self, folder: Path, rule: MatchRule, *, creates: bool = False) -> None:
         self._folder = folder
         self._rule = rule
+        self._creates = creates
+        self._titled = creates and rule.by != "title"
         self._one_at_a_time = anyio.CapacityLimiter(1)
         self._indexed = False
         self._keyed = False
@@ -161,7 +192,7 @@ class Matching:
 
     def _index(self) -> None:
         if not self._indexed:
-            self._file.executescript(_INDEXES)
+            self._file.executescript(_INDEXES + (_TITLE_INDEXES if self._titled else ""))
             self._indexed = True
 
     def _places(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
@@ -181,27 +212,54 @@ class Matching:
         query = _PLACES.format(asked=_marks(len(keys), 3), users="source" if self._keyed else "used")
         ((found,),) = self._file.execute(query, tuple(asked))
         places = {n: Place(id_, title, details) for n, id_, title, details in _found.decode(found)}
+        if self._creates and len(places) < len(keys):
+            left = [n for n in range(len(keys)) if n not in places]
+            places |= {n: Place("", keys[n].title) for n in self._new(left, keys, values)}
         if not self._keyed:
-            takers: dict[str | None, str] = {}
-            places = {
-                n: place
-                for n, place in places.items()
-                if takers.setdefault(values[n], keys[n].key) == keys[n].key
-            }
-            self._put(_USED, list(takers.items()))
+            places = self._taken(places, keys, values)
         return [places.get(n) or self._problem(key, values[n]) for n, key in enumerate(keys)]
 
-    def _other_users(self, key: RowKey, value: str) -> list[str]:
+    def _new(self, left: Sequence[int], keys: Sequence[RowKey], values: Sequence[str | None]) -> list[int]:
+        """Return which of the keys that have no place may have a new one."""
+        users = "source" if self._keyed else "used"
+        asked = chain.from_iterable((n, values[n], keys[n].key, keys[n].title) for n in left)
+        query = _NEW.format(asked=_marks(len(left), 4), users=users, new=self._may_be_new(users))
+        ((found,),) = self._file.execute(query, tuple(asked))
+        return msgspec.json.decode(found, type=list[int])
+
+    def _may_be_new(self, users: str) -> str:
+        return _OWN_TITLE.format(users=users) if self._titled else str(int(self._creates))
+
+    def _taken(
+        self, places: Mapping[int, Place], keys: Sequence[RowKey], values: Sequence[str | None]
+    ) -> dict[int, Place]:
+        """Give each place to the first of the keys that ask for it, and remember them."""
+        takers: dict[str | None, str] = {}
+        titles: dict[str, str] = {}
+        taken: dict[int, Place] = {}
+        for n, row in enumerate(keys):
+            place = places.get(n)
+            if place is None or takers.get(values[n], row.key) != row.key:
+                continue
+            if self._titled and titles.setdefault(row.title, row.key) != row.key and place.is_new:
+                continue
+            takers[values[n]] = row.key
+            taken[n] = place
+        self._put(_USED, [(values[n], keys[n].key, keys[n].title) for n in taken])
+        return taken
+
+    def _other_users(self, key: RowKey, value: str, column: str = "value") -> list[str]:
         table = "source" if self._keyed else "used"
         others = self._file.execute(
-            f"SELECT DISTINCT key FROM {table} WHERE value = ? AND key <> ? LIMIT ?",  # noqa: S608 - two fixed names
+            f"SELECT DISTINCT key FROM {table} WHERE {column} = ? AND key <> ? LIMIT ?",  # noqa: S608 - fixed names
             (value, key.key, NAMED + 1),
         )
         return [other for (other,) in others]
 
     def _some_problems(self, after: int) -> tuple[int, list[Rejection]]:
         self._index()
-        rows = self._file.execute(_PROBLEMS, (after, AT_ONCE)).fetchall()
+        query = _PROBLEMS.format(new=self._may_be_new("source"))
+        rows = self._file.execute(query, (after, AT_ONCE)).fetchall()
         found = [
             self._problem(RowKey(key, ordinal, title, labels=labels), value)
             for _, key, ordinal, title, labels, value, _, _ in rows
@@ -220,7 +278,7 @@ class Matching:
         )
         places = [id_ for (id_,) in ids]
         if not places:
-            return f"the target has no row with the {by} {value!r}; add it there, or choose another `match`"
+            return self._reason_of_none(key, value)
         if len(places) > 1:
             return (
                 f"the target has several rows with the {by} {value!r}: ids {_some(places)}; "
@@ -230,6 +288,28 @@ class Matching:
         return (
             f"it has the {by} {value!r}, as has {_some(others)}, and both would go to the one target row "
             f"{places[0]!r}; leave one out, or choose another `match`"
+        )
+
+    def _reason_of_none(self, key: RowKey, value: str) -> str:
+        """Say why a key without a row has no place: it may not get a new one."""
+        by, title = self._rule.by, key.title
+        if not self._creates:
+            return f"the target has no row with the {by} {value!r}; add it there, or choose another `match`"
+        if others := self._other_users(key, value):
+            return (
+                f"it has the {by} {value!r}, as has {_some(others)}, and both would become one new row; "
+                "leave one out, or choose another `match`"
+            )
+        if not title:
+            return "it has no title, and a new row is called by its title; give it one"
+        if others := self._other_users(key, title, "title"):
+            return (
+                f"it has the title {title!r}, as has {_some(others)}, and a new row needs a title of its "
+                "own; rename one, or leave one out"
+            )
+        return (
+            f"it is to be a new row, as the target has none with the {by} {value!r}, but one with the title "
+            f"{title!r}; rename it, or choose another `match`"
         )
 
 

@@ -1,7 +1,8 @@
 """Small pieces between the stages: batches with a linger, chunks of what is there, work kept in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -129,3 +130,47 @@ class _Slot(Generic[Result]):
     def __init__(self) -> None:
         self.results: list[Result] = []
         self.done = anyio.Event()
+
+
+async def ahead(
+    items: AsyncIterator[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
+) -> AsyncGenerator[Result, None]:
+    """Give the results in the order of the items, working on a few items ahead of the one that is given.
+
+    Plain tasks and no task group: a generator may be closed from another task than the one that began it.
+    """
+    running: deque[asyncio.Future[Result]] = deque()
+    try:
+        async for item in items:
+            running.append(asyncio.ensure_future(work(item)))
+            if len(running) == at_once:
+                yield await running.popleft()
+        while running:
+            yield await running.popleft()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def together(calls: Sequence[Callable[[], Awaitable[Result]]]) -> list[Result]:
+    """Make the calls at once and return their results in order.
+
+    The first error ends the other calls, and is raised as it is.
+    """
+    results: dict[int, Result] = {}
+    failed: list[Exception] = []
+
+    async def make(number: int, call: Callable[[], Awaitable[Result]]) -> None:
+        try:
+            results[number] = await call()
+        except Exception as error:  # noqa: BLE001 - raised below, where it is not wrapped in a group
+            failed.append(error)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for number, call in enumerate(calls):
+            group.start_soon(make, number, call)
+    if failed:
+        raise failed[0]
+    return [results[number] for number in range(len(calls))]

@@ -12,6 +12,8 @@ from threading import Thread
 from typing import TypeAlias, TypeVar, cast
 
 from pipeline.core.codecs import decode, encode
+from pipeline.core.encoding import drawn
+from pipeline.core.instances import DrawnInstances, Instance, OnTop
 from pipeline.core.labels import LabelRow
 from pipeline.core.masks import EncodedMask, Mask, Raster
 from pipeline.errors import RowError
@@ -36,7 +38,9 @@ class SharedBits:
     size: int
 
 
-Parcel: TypeAlias = Mask | Raster | EncodedMask | Bits | SharedBits
+Parcel: TypeAlias = Mask | Raster | EncodedMask | Instance | Bits | SharedBits
+Picture: TypeAlias = tuple[OnTop, Sequence[tuple[int, Parcel]]]
+"""Who is on top, and the masks of one frame with their numbers."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -60,6 +64,12 @@ def encode_all(codec: str, rows: Sequence[Sequence[Parcel]]) -> list[list[str | 
     return [_guarded(work, row) for row in rows]
 
 
+def draw_all(codec: str, rows: Sequence[Sequence[Picture]]) -> list[list[DrawnInstances] | RowError]:
+    """Draw the pictures of each row; one that cannot be drawn fails its row only."""
+    work = partial(_draw_row, codec)
+    return [_guarded(work, row) for row in rows]
+
+
 def apply_all(
     operation: Callable[[LabelRow], LabelRow], rows: Sequence[LabelRow]
 ) -> list[LabelRow | RowError]:
@@ -71,6 +81,13 @@ def _encode_row(codec: str, row: Sequence[Parcel]) -> list[str | bytes]:
     return [encode(codec, _opened(parcel)) for parcel in row]
 
 
+def _draw_row(codec: str, row: Sequence[Picture]) -> list[DrawnInstances]:
+    return [
+        drawn(codec, [(number, _opened(parcel)) for number, parcel in layers], on_top)
+        for on_top, layers in row
+    ]
+
+
 def _guarded(work: Callable[[Item], Result], item: Item) -> Result | RowError:
     try:
         return work(item)
@@ -78,8 +95,8 @@ def _guarded(work: Callable[[Item], Result], item: Item) -> Result | RowError:
         return RowError(str(error) or type(error).__name__)
 
 
-def _opened(parcel: Parcel) -> Mask | Raster:
-    if isinstance(parcel, Mask | Raster):
+def _opened(parcel: Parcel) -> Mask | Raster | Instance:
+    if isinstance(parcel, Mask | Raster | Instance):
         return parcel
     if isinstance(parcel, EncodedMask):
         return decode(parcel.codec, parcel.data, parcel.height, parcel.width)

@@ -11,17 +11,34 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
 from multiprocessing import process
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from shutil import disk_usage
+from threading import Thread
+from time import monotonic
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
 from anyio import CapacityLimiter, lowlevel, to_thread
 
-from pipeline.core.encoding import masks_of, seconds_of_mask, seconds_of_row, with_masks
+from pipeline.core.codecs import layered
+from pipeline.core.encoding import (
+    Layer,
+    layers_of,
+    masks_of,
+    seconds_of_layers,
+    seconds_of_mask,
+    seconds_of_row,
+    with_masks,
+    with_pictures,
+)
+from pipeline.core.geometry import AnyMask
+from pipeline.core.instances import OnTop
 from pipeline.core.labels import LabelRow
 from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.core.rows import EditedRow
 from pipeline.errors import RowError, UsageError
 from pipeline.events import Event, WorkerLost
 from pipeline.io import worker
@@ -36,6 +53,9 @@ SMALL_JOB_SECONDS = 1.0
 SHARED_FROM = 1 << 20
 """Packed bytes from which a raster crosses in shared memory, where there is room."""
 SHARED_FOLDER = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory; nothing is made there by name
+
+LEAVING_SECONDS = 2.0
+"""Time for workers to end after the first one has."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -88,19 +108,40 @@ class Workers:
         if self._worth_it():
             await self._running()
 
-    async def encode(self, rows: Sequence[LabelRow], codec: str) -> list[LabelRow | RowError]:
-        """Turn every mask of the rows, whatever its notation, into this codec ("": leave them)."""
-        done: list[LabelRow | RowError] = list(rows)
-        masks = {at: found for at, row in enumerate(rows) if (found := masks_of(row, codec))} if codec else {}
+    async def encode(self, rows: Sequence[EditedRow], codec: str) -> list[EditedRow | RowError]:
+        """Turn every mask of the rows, whatever its notation, into this codec ("": leave them).
+
+        In a layered one, all masks of a frame become one picture, as the row's `layers` say.
+        """
+        if layered(codec):
+            return await self._draw(rows, codec)
+        done: list[EditedRow | RowError] = list(rows)
+        masks = (
+            {at: found for at, row in enumerate(rows) if (found := masks_of(row.row, codec))} if codec else {}
+        )
         costs = [sum(map(seconds_of_mask, found)) for found in masks.values()]
         work = partial(worker.encode_all, codec)
         results = await self._map(work, _parcels, list(masks.values()), costs)
         for (at, found), result in zip(masks.items(), results, strict=True):
             row = rows[at]
             if isinstance(result, RowError):
-                done[at] = RowError(f"row {row.title or row.key!r}: {result}")
+                done[at] = _named(row, result)
             else:
-                done[at] = with_masks(row, codec, list(map(_encoded, found, result, repeat(codec))))
+                whole = with_masks(row.row, codec, list(map(_encoded, found, result, repeat(codec))))
+                done[at] = EditedRow(row.key, row.place, whole, row.existing, row.append, row.layers)
+        return done
+
+    async def _draw(self, rows: Sequence[EditedRow], codec: str) -> list[EditedRow | RowError]:
+        done: list[EditedRow | RowError] = list(rows)
+        frames = {at: found for at, row in enumerate(rows) if (found := layers_of(row))}
+        items = [[(_on_top(rows[at]), part) for part in found.values()] for at, found in frames.items()]
+        costs = [sum(map(seconds_of_layers, found.values())) for found in frames.values()]
+        results = await self._map(partial(worker.draw_all, codec), _pictures, items, costs)
+        for (at, found), result in zip(frames.items(), results, strict=True):
+            if isinstance(result, RowError):
+                done[at] = _named(rows[at], result)
+            else:
+                done[at] = with_pictures(rows[at], dict(zip(found, result, strict=True)))
         return done
 
     async def apply(
@@ -192,7 +233,24 @@ class Workers:
             self._end(broken)
 
     def _end(self, pool: ProcessPoolExecutor) -> None:
+        processes = tuple((pool._processes or {}).values())  # noqa: SLF001 - there is no other way to them
         pool.shutdown(wait=False, cancel_futures=True)
+        Thread(target=_see_off, args=(processes,), daemon=True).start()
+
+
+def _see_off(processes: Sequence[BaseProcess]) -> None:
+    """Kill the workers of a pool that has ended if they stay behind.
+
+    One that died may have held the lock under which the others wait for work. They would never hear that they
+    are to end, and the interpreter would wait for them for ever. None is killed while all are at work: half a
+    result in the pipe would keep its reader waiting instead.
+    """
+    wait([each.sentinel for each in processes])
+    last = monotonic() + LEAVING_SECONDS
+    for each in processes:
+        each.join(max(0.0, last - monotonic()))
+        if each.is_alive():
+            each.kill()
 
 
 UNGUARDED = (
@@ -220,7 +278,11 @@ async def _warmed(pool: ProcessPoolExecutor) -> None:
     await asyncio.wrap_future(ready)
 
 
-def _encoded(mask: Mask | Raster | EncodedMask, data: str | bytes, codec: str) -> EncodedMask:
+def _named(row: EditedRow, error: RowError) -> RowError:
+    return RowError(f"row {row.row.title or row.key.key!r}: {error}")
+
+
+def _encoded(mask: AnyMask, data: str | bytes, codec: str) -> EncodedMask:
     return EncodedMask(mask.height, mask.width, codec, data)
 
 
@@ -228,12 +290,22 @@ def _as_it_is(item: Item, _blocks: list[SharedMemory]) -> Item:
     return item
 
 
-def _parcels(masks: Sequence[Mask | Raster | EncodedMask], blocks: list[SharedMemory]) -> list[worker.Parcel]:
+def _parcels(masks: Sequence[AnyMask], blocks: list[SharedMemory]) -> list[worker.Parcel]:
     return [_parcel(mask, blocks) for mask in masks]
 
 
-def _parcel(mask: Mask | Raster | EncodedMask, blocks: list[SharedMemory]) -> worker.Parcel:
-    if isinstance(mask, Mask | EncodedMask):
+def _on_top(row: EditedRow) -> OnTop:
+    return row.layers.on_top if row.layers else OnTop.LAST
+
+
+def _pictures(
+    row: Sequence[tuple[OnTop, Sequence[Layer]]], blocks: list[SharedMemory]
+) -> list[worker.Picture]:
+    return [(on_top, [(number, _parcel(mask, blocks)) for number, mask in part]) for on_top, part in row]
+
+
+def _parcel(mask: AnyMask, blocks: list[SharedMemory]) -> worker.Parcel:
+    if not isinstance(mask, Raster):
         return mask
     bits = mask.packed()
     if len(bits) < SHARED_FROM or not _room_for(len(bits)):

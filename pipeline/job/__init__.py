@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import LossKind
-from pipeline.core.rows import Mode
+from pipeline.core.rows import MediaMode, Mode
 from pipeline.errors import UsageError
 from pipeline.job.address import Address, parse_address
 from pipeline.job.document import read_yaml
@@ -97,7 +97,7 @@ class Job(Section):
     target: Any = Field(repr=False)
     match: Match = Match()
     rows: Rows = Rows()
-    media: str = "match"
+    media: MediaMode = MediaMode.MATCH
     mode: Literal[Mode.REPLACE, Mode.APPEND, Mode.SKIP] | None = None
     allow_losses: frozenset[LossKind] = frozenset()
     require_answers: bool = False
@@ -117,6 +117,11 @@ class Job(Section):
             raise UsageError(
                 f"{_WHERE.get()}: mode: found {self.mode.value!r}, but a job without a source edits the "
                 "target's own rows and has no mode; remove `mode`, or give a `source`"
+            )
+        if self.source is None and self.media is not MediaMode.MATCH:
+            raise UsageError(
+                f"{_WHERE.get()}: media: found {self.media.value!r}, but a job without a source edits the "
+                "target's own rows and creates none; remove `media`, or give a `source`"
             )
 
     @classmethod
@@ -178,17 +183,6 @@ class Job(Section):
     @classmethod
     def _operations(cls, value: object) -> tuple[Operation, ...]:
         return operations_of(() if value is None else value, _WHERE.get())
-
-    @field_validator("media")
-    @classmethod
-    def _media(cls, value: str) -> str:
-        if value in ("link", "copy"):
-            raise ValueError(
-                f"{value!r} is not built yet; use `media: match`, with rows that exist in the target"
-            )
-        if value != "match":
-            raise ValueError(f"found {value!r}, expected match")
-        return value
 
     @field_validator("journal")
     @classmethod

@@ -4,7 +4,6 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
-    Awaitable,
     Callable,
     Mapping,
     Sequence,
@@ -12,7 +11,7 @@ from collections.abc import (
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Features
@@ -21,6 +20,7 @@ from pipeline.core.rows import (
     Bundle,
     EditedRow,
     LabelTask,
+    MediaMode,
     Mode,
     OpenRow,
     PackedRow,
@@ -31,6 +31,17 @@ from pipeline.core.rows import (
 )
 from pipeline.errors import RowError
 from pipeline.events import Event
+from pipeline.ports.http import MOST_MEDIA as MOST_MEDIA
+from pipeline.ports.http import Answer as Answer
+from pipeline.ports.http import Assets as Assets
+from pipeline.ports.http import Channel as Channel
+from pipeline.ports.http import Fatal as Fatal
+from pipeline.ports.http import Ok as Ok
+from pipeline.ports.http import Pictures as Pictures
+from pipeline.ports.http import Reject as Reject
+from pipeline.ports.http import Request as Request
+from pipeline.ports.http import Retry as Retry
+from pipeline.ports.http import Verdict as Verdict
 from pipeline.ports.journal import Journal as Journal
 from pipeline.ports.journal import RejectedRow as RejectedRow
 from pipeline.ports.journal import RunRecord as RunRecord
@@ -47,102 +58,14 @@ class Limits:
     max_rows: int = 1000
     max_bytes: int = 8 * 1024 * 1024
     open_rows: int = 1000
+    rows_ahead: int = 2000
+    """Rows that are opened before the stages behind have taken them."""
+    bundles_at_once: int | None = None
+    """Bundles that are saved at once; None: as many as requests. Fewer where a bundle is many requests."""
     rate_floor: float = 1.0
     rate_ceiling: float = 100.0
     concurrency_floor: int = 1
     concurrency_ceiling: int = 8
-
-
-# ---- HTTP -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request, ready to travel. `url` is sent exactly as written."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer; header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ok:
-    """The answer is good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Try again, after this many seconds if the server named them. `pushback`: the server asks for less."""
-
-    message: str
-    after: float | None = None
-    pushback: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Refused for good. `rows` maps the target ids that the answer names to reasons."""
-
-    message: str
-    rows: Mapping[str, str] = field(default_factory=dict)
-    too_large: bool = False
-    at_most: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fatal:
-    """Nothing more can be done. `credentials` and `missing` choose the exit code (4, 2)."""
-
-    message: str
-    credentials: bool = False
-    missing: bool = False
-
-
-Verdict: TypeAlias = Ok | Retry | Reject | Fatal
-
-
-class Channel(Protocol):
-    """The one door to a host: retry, slot, gate, throttle, in that order, around each request.
-
-    `build` makes the request afresh for every attempt (signatures carry a time). `judge` says what the
-    answer means. Ok gives the answer back; Retry is tried again and ends as TransientError when the
-    tries are used up; Reject raises BundleRefused; Fatal raises FatalError, UsageError or CredentialsError.
-
-    A request that is not idempotent comes with `settle`: it is awaited before any repeat of an attempt that
-    may have been carried out. An Answer from it ends the call; None means go on (`build` is called again and
-    may by then build a smaller request).
-    """
-
-    async def send(
-        self,
-        kind: str,
-        build: Callable[[], Request],
-        judge: Callable[[Answer], Verdict],
-        *,
-        settle: Callable[[], Awaitable[Answer | None]] | None = None,
-        tries: int | None = None,
-    ) -> Answer:
-        """Send one request, `tries` times at most, and return its good answer."""
-        ...
-
-    def stream(
-        self, kind: str, build: Callable[[], Request], judge: Callable[[Answer], Verdict]
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Send one request and give the body of its good answer piece by piece.
-
-        Only an answer with an error status is judged (with its body); opening is retried, reading is not.
-        """
-        ...
 
 
 # ---- A platform's two sides -------------------------------------------------------------------------
@@ -185,6 +108,8 @@ class Plan:
     mode: Mode | None = None
     clips: bool = False
     require_answers: bool = False
+    media: MediaMode = MediaMode.MATCH
+    """Whether rows that the target lacks are created; not `match` only where the platform `creates` rows."""
     dry_run: bool = False
     """Nothing may be written: `open` reads what is there and initialises nothing."""
 
@@ -218,6 +143,14 @@ class Target(Protocol):
         self, tasks: Sequence[LabelTask], places: Sequence[Place]
     ) -> Sequence[OpenRow | Rejection]:
         """Initialise rows in one or more requests; every row asked for is accounted for, in order."""
+        ...
+
+    def arrange(self, row: EditedRow) -> EditedRow:
+        """Return the row with what has to be known before its masks are encoded. Pure. Raises RowError.
+
+        A target that keeps all masks of a frame in one picture sets `layers`, and adds what `append` keeps;
+        any other gives the row back.
+        """
         ...
 
     def pack(self, row: EditedRow) -> PackedRow:
@@ -290,8 +223,11 @@ class Operation(Protocol):
 class Encoder(Protocol):
     """Heavy pure work, off the event loop. Results come in order; one row's failure is its own RowError."""
 
-    async def encode(self, rows: Sequence[LabelRow], codec: str) -> Sequence[LabelRow | RowError]:
-        """Turn every mask of the rows, whatever its notation, into an EncodedMask of this codec."""
+    async def encode(self, rows: Sequence[EditedRow], codec: str) -> Sequence[EditedRow | RowError]:
+        """Turn every mask of the rows, whatever its notation, into an EncodedMask of this codec.
+
+        In a layered codec every mask becomes an Instance of the picture of its frame, as `layers` say.
+        """
         ...
 
     async def apply(
@@ -326,7 +262,8 @@ class Tools:
     """What a platform is given to work with.
 
     `channel` makes the door to a host (one per host and run). `scratch` is a folder of the job that
-    survives a crash; the adapter may write below it. `emit` tells what happens.
+    survives a crash; the adapter may write below it. `emit` tells what happens. `assets` are files behind
+    URLs that a server hands out, `media` the pictures of the job's source.
     """
 
     channel: Callable[[str, Limits], Channel]
@@ -334,6 +271,8 @@ class Tools:
     emit: Callable[[Event], None]
     match: MatchRule = MatchRule()
     rows: RowChoice = RowChoice()
+    assets: Assets = field(kw_only=True)
+    media: Pictures = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,13 +292,19 @@ class Running:
     environment: Mapping[str, str]
 
 
+def no_folder(_settings: object) -> Path | None:
+    """Of a platform whose rows name no local pictures."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """One platform. `settings` is the pydantic model of its part of the job file.
 
     `address` turns the part of an address after the colon (`archive:PATH`, `encord:PROJECT`) and its
     fragment into settings. `stand_in` serves this platform's API on 127.0.0.1, where it has one; its mapping
-    holds the options of `pipeline.sandbox` (port, latency, faults, log file, folder for keys).
+    holds the options of `pipeline.sandbox` (port, latency, faults, log file, folder for keys). `folder` says
+    where the pictures are that the rows of this source name by `Media.path`, as its settings have it.
     """
 
     name: str
@@ -369,3 +314,4 @@ class Platform:
     connect: Callable[[Any, Tools], AbstractAsyncContextManager[Adapter]]
     address: Callable[[str, str], Mapping[str, Any]]
     stand_in: Callable[[Seed, Mapping[str, Any]], AbstractAsyncContextManager[Running]] | None = None
+    folder: Callable[[Any], Path | None] = no_folder

@@ -27,10 +27,10 @@ from pipeline.io.redaction import Redactor
 from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
 from pipeline.job import Address, Job
 from pipeline.platforms.archive.convert import write_row
-from pipeline.ports import Encoder, Journal, Places, Plan, RunRecord, Tools
+from pipeline.ports import Encoder, Journal, Places, Plan, RunRecord
 from pipeline.report import Report
 from pipeline.wiring.classes import Seen, check_classes, revised
-from pipeline.wiring.ends import Ends, connected
+from pipeline.wiring.ends import Ends, connected, tools_for
 from pipeline.wiring.inspecting import checks
 from pipeline.wiring.seeding import seed_from
 
@@ -42,8 +42,6 @@ LARGE = 500
 """Rows of a bundle from which the first one is opened with a quarter of them: the stages behind it have work
 while the others are on their way."""
 REJECTS_AT_ONCE = 500
-ROWS_AHEAD = 2000
-"""Rows that are opened before the stages behind have taken them; each is held as it was and as it will be."""
 WORK_FOLDER = ".labelferry"
 """The folder beside the journal where a run keeps what must survive a crash."""
 
@@ -121,7 +119,7 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
         Workers(engine.workers if engine.workers is not None else os.cpu_count() or 1, emit)
     )
     emit(Phase("matching"))
-    tools = Tools(channels.get, folder / WORK_FOLDER / started.id, emit, job.match.rule())
+    tools = tools_for(job, channels, folder / WORK_FOLDER / started.id, emit)
     ends = await connected(job, tools, stack)
     plan = await _plan(job, options, started, ends)
     seen = Seen()
@@ -193,6 +191,7 @@ async def _plan(job: Job, options: RunOptions, started: RunRecord, ends: Ends) -
         mode=Mode.EDIT if ends.edits else job.mode,
         clips=any(isinstance(operation, Clip) for operation in job.operations),
         require_answers=job.require_answers,
+        media=job.media,
         dry_run=options.dry_run,
     )
 
@@ -218,8 +217,8 @@ def _line(
         plan=plan,
         opening=opening,
         saving=BatchRule(saved_rows, saved_bytes, engine.linger),
-        ahead=max(1, min(at_once, ROWS_AHEAD // opening.rows)),
-        at_once=at_once,
+        ahead=max(1, min(at_once, limits.rows_ahead // opening.rows)),
+        at_once=min(at_once, limits.bundles_at_once or at_once),
         stop=options.stop or anyio.Event(),
     )
 

@@ -1,19 +1,25 @@
 """The two ends of a job: its platforms' settings checked, and both sides connected."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.core.losses import Features
+from pipeline.core.rows import MediaMode
 from pipeline.errors import UsageError
+from pipeline.events import Event
+from pipeline.io.assets import Storage
+from pipeline.io.channel import Channels
 from pipeline.io.iterables import GivenRows, OwnRows
+from pipeline.io.media import PictureReader
 from pipeline.job import Address, Job, explain
 from pipeline.platforms import discover
-from pipeline.ports import Adapter, MatchRule, Platform, Source, Target, Tools
+from pipeline.ports import Adapter, MatchRule, Platform, RowChoice, Source, Target, Tools
 
 BY_ID = MatchRule("external_id")
 """How a target's own rows find themselves: the id is the platform's own."""
@@ -29,9 +35,28 @@ class Ends:
     edits: bool
 
 
+def tools_for(
+    job: Job,
+    channels: Channels,
+    scratch: Path,
+    emit: Callable[[Event], None],
+    rows: RowChoice = RowChoice(),  # noqa: B008 - frozen
+) -> Tools:
+    """Return what the platforms of a job are given. Raises UsageError for wrong settings."""
+    assets = Storage(channels)
+    folder = None
+    if isinstance(job.source, Address | Mapping):
+        platform, settings = next(sides_of(job))
+        folder = platform.folder(settings)
+    given = job.source is not None and not isinstance(job.source, Address | Mapping)
+    media = PictureReader(assets, folder, trusted=given)
+    return Tools(channels.get, scratch, emit, job.match.rule(), rows, assets=assets, media=media)
+
+
 async def connected(job: Job, tools: Tools, stack: AsyncExitStack) -> Ends:
     """Connect both sides of a job. What is opened is closed with `stack`. Raises FatalError."""
     sides = list(sides_of(job))
+    _check_media(job, sides[-1][0])
     if job.source is None:
         [(platform, settings)] = sides
         own = replace(tools, match=BY_ID, rows=job.rows.choice())
@@ -45,6 +70,15 @@ async def connected(job: Job, tools: Tools, stack: AsyncExitStack) -> Ends:
         return Ends(GivenRows(job.source), target.target(), target_platform.features, edits=False)
     source = await source_of(job, tools, stack)
     return Ends(source.source(), target.target(), target_platform.features, edits=False)
+
+
+def _check_media(job: Job, target: Platform) -> None:
+    """Raise UsageError where the job wants rows created in a target that creates none."""
+    if job.media is not MediaMode.MATCH and not target.features.creates:
+        raise UsageError(
+            f"{job.name}: media: found {job.media.value!r}, but {target.name} takes labels and no pictures: "
+            "in a file rows come into being with their labels, elsewhere they must be there; remove `media`"
+        )
 
 
 async def source_of(job: Job, tools: Tools, stack: AsyncExitStack) -> Adapter:

@@ -11,7 +11,7 @@ from pipeline.io.channel import Channels
 from pipeline.job import Job
 from pipeline.ports import Check, Tools
 from pipeline.wiring.classes import Seen, missing_classes
-from pipeline.wiring.ends import connected, sides_of
+from pipeline.wiring.ends import connected, sides_of, tools_for
 
 CREDENTIALS = "credentials"
 """What a platform's check of its key or token is named."""
@@ -26,7 +26,7 @@ async def checks(job: Job) -> Sequence[Check]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="labelferry-")))
         channels = await stack.enter_async_context(Channels(_nothing))
-        tools = Tools(channels.get, folder, _nothing, job.match.rule(), job.rows.choice())
+        tools = tools_for(job, channels, folder, _nothing, job.rows.choice())
         for platform, settings in sides_of(job):
             try:
                 adapter = await stack.enter_async_context(platform.connect(settings, tools))

@@ -12,7 +12,9 @@ from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import ClassDef, ClassificationDef, Ontology
 from pipeline.core.rows import LabelTask, RowKey
 from pipeline.errors import UsageError
+from pipeline.io.assets import Storage
 from pipeline.io.channel import Channels
+from pipeline.io.media import PictureReader
 from pipeline.job import parse_address
 from pipeline.ports import Seed, Tools
 from pipeline.wiring.ends import settings_of
@@ -44,7 +46,8 @@ async def _read(place: str) -> tuple[Ontology, list[LabelRow]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="labelferry-")))
         channels = await stack.enter_async_context(Channels(lambda _: None))
-        tools = Tools(channels.get, folder, lambda _: None)
+        assets = Storage(channels)
+        tools = Tools(channels.get, folder, lambda _: None, assets=assets, media=PictureReader(assets))
         source = (await stack.enter_async_context(platform.connect(settings, tools))).source()
         keys = source.keys()
         pairs = {pair async for key in keys for pair in key.pairs or ()}

@@ -62,3 +62,31 @@ def _blob(draw: np.random.Generator, radius: int) -> NDArray[np.bool_]:
     edge = 1.0 + sum(0.06 * np.sin(w * angle + p) for w, p in zip(waves, phase, strict=True))
     inside: NDArray[np.bool_] = np.hypot(v, u) <= radius * edge
     return inside
+
+
+INSTANCES = 20
+"""Instances of a picture."""
+WIDE = 1024
+"""Height and width of a picture of instances, in pixels."""
+
+
+def instance_rasters() -> list[NDArray[np.uint32]]:
+    """Draw the 50 pictures that are used in turn: (1024, 1024) uint32 with the numbers 1 to 20, 0 elsewhere.
+
+    Each instance is a blob whose edge wavers, a fifth of them with a hole; later ones lie on top.
+    """
+    return [_instances(np.random.default_rng(seed)) for seed in range(DRAWINGS)]
+
+
+def _instances(draw: np.random.Generator) -> NDArray[np.uint32]:
+    picture = np.zeros((WIDE, WIDE), np.uint32)
+    for number in range(1, INSTANCES + 1):
+        radius = int(draw.integers(30, 90))
+        blob = _blob(draw, radius)
+        if number % 5 == 0:
+            hole = _blob(draw, radius // 3)
+            at = (blob.shape[0] - hole.shape[0]) // 2
+            blob[at : at + hole.shape[0], at : at + hole.shape[1]] &= ~hole
+        top, left = draw.integers(0, WIDE - blob.shape[0], 2)
+        picture[top : top + blob.shape[0], left : left + blob.shape[1]][blob] = number
+    return picture

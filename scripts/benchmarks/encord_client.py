@@ -9,7 +9,6 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from itertools import accumulate
 from multiprocessing import active_children
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,35 +21,11 @@ from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence  # noqa: E402
 from pipeline.core.masks import Raster  # noqa: E402
 from pipeline.core.rows import Mode  # noqa: E402
-from pipeline.events import BundleDone, Event, RequestDone, RowsOpened  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
 from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes, rasters, title_of  # noqa: E402
+from scripts.benchmarks.watching import Watch, cpu_seconds, say  # noqa: E402
 
 DRAWN_BOXES = boxes()
-
-
-class Watch:
-    """Keeps when requests left and ended, and when rows were opened and settled: seconds, monotonic clock."""
-
-    def __init__(self) -> None:
-        self.sent: list[float] = []
-        self.ended: list[float] = []
-        self.moved: list[float] = []
-        self.statuses: dict[str, int] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Take one event."""
-        if isinstance(event, RowsOpened | BundleDone):
-            self.moved.append(time.monotonic())
-        elif isinstance(event, RequestDone):
-            self.ended.append(time.monotonic())
-            self.sent.append(self.ended[-1] - event.seconds)
-            self.statuses[str(event.status)] = self.statuses.get(str(event.status), 0) + 1
-
-    def at_once(self) -> int:
-        """Return the most requests that were under way at once."""
-        moments = sorted([(moment, 1) for moment in self.sent] + [(moment, -1) for moment in self.ended])
-        return max(accumulate(step for _, step in moments))
 
 
 def main() -> None:
@@ -110,18 +85,6 @@ def rows(count: int, drawn: list[Raster]) -> Iterator[LabelRow]:
             mask = drawn[number % len(drawn)]
             objects.append(ObjectInstance("mask", MASK_CLASS, {0: Occurrence(mask)}))
         yield LabelRow(title, title, media=(Media(title, width=SIDE, height=SIDE),), objects=tuple(objects))
-
-
-def cpu_seconds() -> float:
-    """Return the CPU time of this process and of its children that have ended."""
-    ours, theirs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return ours.ru_utime + ours.ru_stime + theirs.ru_utime + theirs.ru_stime
-
-
-def say(line: dict[str, Any]) -> None:
-    """Print one line."""
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

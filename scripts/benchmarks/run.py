@@ -8,10 +8,15 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from scripts.benchmarks import encord_figures
+from scripts.benchmarks import encord_figures, segments_figures
 from scripts.benchmarks.figures import Figure, machine, show, tell, to_json
 
-BENCHMARKS: dict[str, Callable[[encord_figures.Scale], Iterator[Figure]]] = {"encord": encord_figures.figures}
+BENCHMARKS: dict[str, Callable[[bool], Iterator[Figure]]] = {
+    "encord": lambda quick: encord_figures.figures(encord_figures.QUICK if quick else encord_figures.WHOLE),
+    "segments": lambda quick: segments_figures.figures(
+        segments_figures.QUICK if quick else segments_figures.WHOLE
+    ),
+}
 
 
 def main() -> int:
@@ -21,8 +26,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one object with all figures")
     parser.add_argument("--quick", action="store_true", help="less work and one run each: a look, no proof")
     given = parser.parse_args()
-    scale = encord_figures.QUICK if given.quick else encord_figures.WHOLE
-    found = list(BENCHMARKS[given.name](scale))
+    found = list(BENCHMARKS[given.name](given.quick))
     tell("\n" + show(found) + "\n" + ", ".join(f"{key} {value}" for key, value in machine().items()))
     if given.json:
         sys.stdout.write(to_json(found) + "\n")

@@ -2,14 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import psutil
@@ -54,9 +56,9 @@ def row_of(number: int) -> LabelRow:
     return LabelRow(title, title, media=(Media(width=SIZE, height=SIZE),), objects=(*boxes, mask))
 
 
-def archive(folder: Path, count: int) -> Path:
+def archive(folder: Path, count: int, row: Callable[[int], LabelRow] = row_of) -> Path:
     """Write an archive of `count` rows."""
-    parts = {"source": map(row_of, range(count)), "target": {"platform": "archive", "path": str(folder)}}
+    parts = {"source": map(row, range(count)), "target": {"platform": "archive", "path": str(folder)}}
     report = run_sync(Job(name="drawn", journal=f"sqlite:///{folder}.db", **parts))
     assert report.exit_code == 0
     return folder
@@ -84,21 +86,19 @@ class Rehearsal:
 
     # ---- the job ------------------------------------------------------------------------------------
 
+    def target(self) -> Mapping[str, object]:
+        """The target of a job."""
+        return {
+            "platform": "encord",
+            "project": self.server.address.removeprefix("encord:").partition("?")[0],
+            "url": self.server.url,
+            "ssh_key_file": self.server.env["ENCORD_SSH_KEY_FILE"],
+        }
+
     def job(self, folder: str = "job", **changes: object) -> Path:
         """Write a job file into a new folder, where its journal will be too."""
-        project = self.server.address.removeprefix("encord:").partition("?")[0]
-        parts = {
-            "name": folder,
-            "source": {"platform": "archive", "path": str(self.source)},
-            "target": {
-                "platform": "encord",
-                "project": project,
-                "url": self.server.url,
-                "ssh_key_file": self.server.env["ENCORD_SSH_KEY_FILE"],
-            },
-            "engine": ENGINE,
-            **changes,
-        }
+        source = {"platform": "archive", "path": str(self.source)}
+        parts = {"name": folder, "source": source, "target": self.target(), "engine": ENGINE, **changes}
         path = self.folder / folder / "job.yaml"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(parts))
@@ -223,6 +223,28 @@ def rehearsal(folder: Path, count: int, *arguments: str) -> Iterator[Rehearsal]:
     options = ("--keys", str(folder / "keys"), "--option", f"log={log}", "--latency", "0.01", *arguments)
     with sandbox(folder, "--seed", source, *options) as server:
         yield Rehearsal(folder, source, count, server, log)
+
+
+@dataclass(frozen=True)
+class Book:
+    """What a journal says after a kill: which rows are saved, and whether the run has ended."""
+
+    saved: frozenset[str] = frozenset()
+    ended: bool = False
+
+    @classmethod
+    def of(cls, job: Path, copy: Path) -> Self:
+        """Read it from a copy, so that its recovery is left to the product."""
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir()
+        for file in job.parent.glob("labelferry.db*"):
+            shutil.copy(file, copy / file.name)
+        with closing(sqlite3.connect(copy / "labelferry.db")) as book:
+            if not book.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchall():
+                return cls()
+            saved = frozenset(key for (key,) in book.execute("SELECT key FROM row WHERE status = 'saved'"))
+            ended = book.execute("SELECT 1 FROM run WHERE ended IS NOT NULL").fetchall()
+            return cls(saved, bool(ended))
 
 
 # ---- processes ----------------------------------------------------------------------------------------

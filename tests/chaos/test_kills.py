@@ -1,23 +1,19 @@
 """Real processes are killed and interrupted; what they leave behind is gone on with, and nothing is lost."""
 
 import random
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.chaos.rehearsal import (
     ENGINE,
+    Book,
     Rehearsal,
     assert_nothing_left,
     interrupt,
@@ -44,28 +40,6 @@ def project(served: Rehearsal, tmp_path: Path) -> Rehearsal:
     served.reset()
     served.folder = tmp_path
     return served
-
-
-@dataclass(frozen=True)
-class Book:
-    """What a journal says after a kill: which rows are saved, and whether the run has ended."""
-
-    saved: frozenset[str] = frozenset()
-    ended: bool = False
-
-    @classmethod
-    def of(cls, job: Path, copy: Path) -> Self:
-        """Read it from a copy, so that its recovery is left to the product."""
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.mkdir()
-        for file in job.parent.glob("labelferry.db*"):
-            shutil.copy(file, copy / file.name)
-        with closing(sqlite3.connect(copy / "labelferry.db")) as book:
-            if not book.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchall():
-                return cls()
-            saved = frozenset(key for (key,) in book.execute("SELECT key FROM row WHERE status = 'saved'"))
-            ended = book.execute("SELECT 1 FROM run WHERE ended IS NOT NULL").fetchall()
-            return cls(saved, bool(ended))
 
 
 def killed(project: Rehearsal, job: Path, seconds: float) -> bool:

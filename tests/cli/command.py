@@ -74,10 +74,10 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(cwd: Path, *arguments: str | Path) -> Iterator[Sandbox]:
+def sandbox(cwd: Path, *arguments: str | Path, platform: str = "encord") -> Iterator[Sandbox]:
     """Serve until the context ends, which ends it as Ctrl-C does."""
     process = subprocess.Popen(
-        command(["sandbox", "encord", *arguments]),
+        command(["sandbox", platform, *arguments]),
         cwd=cwd,
         env=environment({"PYTHONUNBUFFERED": "1"}),
         stdout=subprocess.PIPE,

@@ -61,7 +61,7 @@ def test_a_wrong_command_line_ends_with_2(arguments: list[str], says: str, tmp_p
         ("source: [", "job.yaml, line 1"),
         ("source: {platform: coco, annotations: a.json}", "target"),
         ("- 1", "job.yaml"),
-        ("target: {platform: archive, path: out}\nmedia: copy", "not built"),
+        ("target: {platform: archive, path: out}\nmedia: copy", "media: found 'copy'"),
         ("target: {platform: archive, path: out}\noperations: [{renam: {}}]", "did you mean 'rename'"),
     ],
 )  # fmt: skip

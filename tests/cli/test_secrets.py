@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command import coco, environment, labelferry, sandbox
 
 CANARY = "canary5f1e9c7d3b"
@@ -65,12 +67,13 @@ def test_a_key_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
     assert_clean(tmp_path, ended.text)
 
 
+@pytest.mark.parametrize("place", [f"encord:{PROJECT}?token={CANARY}", f"segments:o/d?api_key={CANARY}"])
 def test_a_server_that_repeats_a_token_does_not_bring_it_to_a_screen_or_a_file(
-    tmp_path: Path,
+    tmp_path: Path, place: str
 ) -> None:
     coco(tmp_path / "instances.json")
     with echo() as url:
-        address = f"encord:{PROJECT}?url={url}&token={CANARY}"
+        address = f"{place}&url={url}"
         for more in ([], ["--json-logs"]):
             ended = labelferry(
                 "copy", "coco:instances.json", address, "--report", "r.json", "--new", *more, cwd=tmp_path
@@ -132,3 +135,29 @@ def test_a_run_that_saves_rows_with_a_token_writes_it_nowhere(tmp_path: Path) ->
         )
     assert ended.code == 0, ended.text
     assert_clean(tmp_path, ended.text)
+
+
+def test_a_run_that_uploads_files_tells_nobody_where_they_are(tmp_path: Path) -> None:
+    path = coco(tmp_path / "instances.json")
+    path.write_text(path.read_text().replace('"area"', '"segmentation": [[1, 2, 31, 2, 31, 42]], "area"'))
+    arguments = ["--seed", "instances.json", "--option", f"key={CANARY}", "--option", "session_token=true"]
+    arguments += ["--option", "task_type=segmentation-bitmap", "--option", "log=writes.jsonl"]
+    (tmp_path / "job.yaml").write_text(
+        "source: {platform: coco, annotations: instances.json, geometry: segmentation}\n"
+        "target: {platform: segments, dataset: sandbox/dataset, url: URL}\n"
+    )
+    with sandbox(tmp_path, *arguments, platform="segments") as server:
+        job = tmp_path / "job.yaml"
+        job.write_text(job.read_text().replace("URL", server.url))
+        ended = labelferry(
+            "run", "job.yaml", "--json-logs", "--report", "r.json", cwd=tmp_path, env=server.env
+        )
+        assert ended.code == 0, ended.text
+        landed = [row["labels"]["ground-truth"]["attributes"] for row in server.control("rows")]
+    assert ended.code == 0, ended.text
+    assert_clean(tmp_path, ended.text)
+    for attributes in landed:
+        url = attributes["segmentation_bitmap"]["url"].encode()
+        written = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert not [path for path in written if url in path.read_bytes() or b"x-amz" in path.read_bytes()]
+        assert url.decode() not in ended.text

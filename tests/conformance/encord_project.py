@@ -14,7 +14,9 @@ from pipeline.core.labels import LabelRow, Media, MediaKind, ObjectInstance, Occ
 from pipeline.core.ontology import ClassDef, Ontology
 from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection, RowKey
 from pipeline.events import Event
+from pipeline.io.assets import Storage
 from pipeline.io.channel import Channels
+from pipeline.io.media import PictureReader
 from pipeline.platforms.encord.adapter import EncordAdapter, connect
 from pipeline.platforms.encord.settings import Settings
 from pipeline.platforms.encord.stand_in import serve
@@ -69,7 +71,16 @@ class Local:
 
     def tools(self, by: str = "title", rows: RowChoice | None = None) -> Tools:
         scratch = self.folder / "scratch"
-        return Tools(self.channels.get, scratch, self.events.append, MatchRule(by), rows or RowChoice())
+        assets = Storage(self.channels)
+        return Tools(
+            self.channels.get,
+            scratch,
+            self.events.append,
+            MatchRule(by),
+            rows or RowChoice(),
+            assets=assets,
+            media=PictureReader(assets),
+        )
 
     @asynccontextmanager
     async def adapter(

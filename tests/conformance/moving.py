@@ -1,13 +1,20 @@
 """Moves rows from a source to a target in process, as the flow does, for the tests of file platforms."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core import codecs
-from pipeline.core.encoding import masks_of, with_masks
+from pipeline.core.encoding import drawn, layers_of, masks_of, with_masks, with_pictures
+from pipeline.core.instances import OnTop
 from pipeline.core.labels import LabelRow
-from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.core.masks import EncodedMask, Mask, MaskError
+from pipeline.core.measure import mask_of
 from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection, RowKey
+from pipeline.errors import RowError
+from pipeline.io.assets import Storage
+from pipeline.io.channel import Channels
+from pipeline.io.media import PictureReader
 from pipeline.ports import Channel, Limits, Plan, RowChoice, Source, Target, Tools
 
 
@@ -16,7 +23,9 @@ def no_channel(_url: str, _limits: Limits) -> Channel:
 
 
 def tools(scratch: Path, choice: RowChoice | None = None) -> Tools:
-    return Tools(no_channel, scratch, lambda _: None, rows=choice or RowChoice())
+    assets = Storage(Channels(lambda _: None))
+    media = PictureReader(assets)
+    return Tools(no_channel, scratch, lambda _: None, rows=choice or RowChoice(), assets=assets, media=media)
 
 
 async def every(keys: Sequence[RowKey]) -> set[str]:
@@ -29,7 +38,7 @@ async def tasks_of(source: Source) -> list[LabelTask | Rejection]:
 
 async def rows_of(source: Source) -> list[LabelRow]:
     found = await tasks_of(source)
-    assert [task for task in found if isinstance(task, Rejection)] == []
+    assert [task.reason for task in found if isinstance(task, Rejection)] == []
     return [task.row for task in found if isinstance(task, LabelTask) and task.row is not None]
 
 
@@ -45,19 +54,25 @@ def tasks_from(rows: Sequence[LabelRow]) -> list[LabelTask]:
     return [LabelTask(RowKey(row.key, place, row.title), row) for place, row in enumerate(rows)]
 
 
+def drawn_or_encoded(row: EditedRow, codec: str | None) -> EditedRow:
+    """An arranged row with its masks encoded, as a worker hands it to a target."""
+    if not codecs.layered(codec or ""):
+        return replace(row, row=encoded(row.row, codec))
+    on_top = row.layers.on_top if row.layers else OnTop.LAST
+    try:
+        pictures = {key: drawn(codec or "", found, on_top) for key, found in layers_of(row).items()}
+    except MaskError as error:
+        raise RowError(f"row {row.row.title or row.row.key!r}: {error}") from error
+    return with_pictures(row, pictures)
+
+
 def encoded(row: LabelRow, codec: str | None) -> LabelRow:
     """The row with its masks in a codec's notation, as a worker hands it to a target."""
     if codec is None:
         return row
-    masks = map(_plain, masks_of(row, codec))
+    masks: map[Mask] = map(mask_of, masks_of(row, codec))
     data = [EncodedMask(mask.height, mask.width, codec, codecs.encode(codec, mask)) for mask in masks]
     return with_masks(row, codec, data)
-
-
-def _plain(mask: Mask | Raster | EncodedMask) -> Mask:
-    if isinstance(mask, EncodedMask):
-        return codecs.decode(mask.codec, mask.data, mask.height, mask.width)
-    return mask if isinstance(mask, Mask) else mask.to_mask()
 
 
 async def _listed(keys: Sequence[RowKey]) -> AsyncIterator[RowKey]:
@@ -76,8 +91,8 @@ async def packed(
         assert isinstance(row, OpenRow)
         new = row.task.row or row.existing
         assert new is not None
-        edited = EditedRow(row.task.key, row.place, encoded(new, codec), row.existing, append)
-        found.append(target.pack(edited))
+        edited = EditedRow(row.task.key, row.place, new, row.existing, append)
+        found.append(target.pack(drawn_or_encoded(target.arrange(edited), codec)))
     return found
 
 

@@ -1,8 +1,8 @@
 """What of a row did not arrive: the row that was meant beside the one that was read back.
 
 Ids, authors, times and the order of objects are a platform's own. So is how equal things are written: no
-confidence and one of 1.0, a boolean and the radio of its two values, a classification of the only frame and
-one of the row.
+confidence and one of 1.0, a boolean and the radio of its two values, a classification of all frames and one
+of the row or of the sensor that they are of, an answer on all frames of its object and a static one.
 """
 
 import math
@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
 
-from pipeline.core import codecs
-from pipeline.core.geometry import Geometry
+from pipeline.core import spans
+from pipeline.core.geometry import AnyMask, Geometry
 from pipeline.core.labels import Answer, Classification, LabelRow, ObjectInstance, Option
 from pipeline.core.losses import LossKind
-from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.core.masks import Mask
+from pipeline.core.measure import mask_of
 from pipeline.core.ontology import AttributeKind
 
 _DRAWN = frozenset(
@@ -27,6 +28,7 @@ _DRAWN = frozenset(
         LossKind.VISIBILITY,
         LossKind.FRAMES,
         LossKind.PRECISION,
+        LossKind.OVERLAP,
     }
 )
 _ANSWERED = frozenset({LossKind.ATTRIBUTE, LossKind.RELATION, LossKind.GROUP})
@@ -50,7 +52,7 @@ def unsaid(meant: LabelRow, back: LabelRow, *, row_details: bool) -> list[Unsaid
     found = [one for item, other in pairs for one in _of_object(item, other)]
     marks = [_mark(meant, mark) for mark in back.classifications]
     found += [
-        Unsaid(mark.id, "classification", frozenset({"classification", "frames"}))
+        Unsaid(mark.id, "classification", frozenset({"classification", "frames", "confidence"}))
         for mark in meant.classifications
         if not _take(marks, _mark(meant, mark))
     ]
@@ -98,6 +100,7 @@ def _equal(item: ObjectInstance, other: ObjectInstance) -> bool:
 def _drawn_alike(item: ObjectInstance, other: ObjectInstance) -> bool:
     return (
         item.class_name == other.class_name
+        and item.sensor == other.sensor
         and list(item.occurrences) == list(other.occurrences)
         and all(
             near(pixels(one.geometry), pixels(other.occurrences[frame].geometry))
@@ -117,7 +120,7 @@ def _of_object(item: ObjectInstance, other: ObjectInstance | None) -> Iterator[U
         yield Unsaid(item.id, "keyframe", frozenset({"keyframe"}))
     if item.track is not None and item.track != other.track:
         yield Unsaid(item.id, "track", frozenset({"track"}))
-    if sorted(map(repr, _said(item.answers))) != sorted(map(repr, _said(other.answers))):
+    if sorted(map(repr, _said(item.answers, item))) != sorted(map(repr, _said(other.answers, other))):
         yield Unsaid(item.id, f"answers {item.answers} and not {other.answers}", frozenset(_ANSWERED))
 
 
@@ -155,8 +158,12 @@ def _take(left: list[object] | list[set[str]] | list[tuple[str, str, str]], want
 
 
 def _mark(row: LabelRow, mark: Classification) -> object:
-    frames = None if row.frame_count == 1 and mark.frames == ((0, 0),) else mark.frames
-    return repr((_said((mark.answer,)), frames, _sure(mark.confidence)))
+    sensor = row.sensor(mark.sensor) if mark.sensor is not None else None
+    count = row.frame_count if sensor is None else sensor.frame_count
+    frames = spans.merged(mark.frames) if mark.frames else mark.frames
+    if count is not None and frames == ((0, count - 1),):
+        frames = None
+    return repr((_said((mark.answer,)), frames, _sure(mark.confidence), mark.sensor))
 
 
 def _sure(confidence: float | None) -> float:
@@ -165,12 +172,10 @@ def _sure(confidence: float | None) -> float:
 
 def pixels(geometry: Geometry) -> Geometry:
     """A mask in whatever notation as a `Mask`; any other geometry as it is."""
-    if isinstance(geometry, EncodedMask):
-        return codecs.decode(geometry.codec, geometry.data, geometry.height, geometry.width)
-    return geometry.to_mask() if isinstance(geometry, Raster) else geometry
+    return mask_of(geometry) if isinstance(geometry, AnyMask) else geometry
 
 
-def _said(answers: Sequence[Answer]) -> list[object]:
+def _said(answers: Sequence[Answer], item: ObjectInstance | None = None) -> list[object]:
     found: list[object] = []
     for answer in answers:
         value = answer.value
@@ -181,5 +186,11 @@ def _said(answers: Sequence[Answer]) -> list[object]:
         options = value if isinstance(value, tuple) else (value,) if isinstance(value, Option) else None
         said = value if options is None else [(one.name, _said(one.answers)) for one in options]
         # Encord marks a relation attribute in its name.
-        found.append((answer.attribute.removesuffix(" #relation"), said, answer.frames))
+        whole = (
+            item is not None
+            and answer.frames
+            and all(spans.holds(answer.frames, at) for at in item.occurrences)
+        )
+        frames = None if whole else answer.frames
+        found.append((answer.attribute.removesuffix(" #relation"), said, frames))
     return found

@@ -17,8 +17,32 @@ _ENCORD: Mapping[str, Any] = {
     "media_kinds": (MediaKind.IMAGE, MediaKind.IMAGE_GROUP, MediaKind.VIDEO),
 }
 
+_SEGMENTS: Mapping[str, Any] = {
+    "attribute_kinds": tuple(kind for kind in AttributeKind if kind is not AttributeKind.JSON),
+    "nested": False,
+    "dynamic": False,  # on every frame of its object it is the same as a static one
+    "relations": False,  # links have no names
+    "tracks": False,  # numbers, of which an object has its own
+}
+# A dataset is of one type. Masks that are drawn at random overlap, and so do sets of points.
+_FLAT_VECTOR = frozenset({Shape.BOX, Shape.POLYGON, Shape.POLYLINE, Shape.POINT})
+_SOLID_VECTOR = frozenset({Shape.CUBOID, Shape.POLYGON_3D, Shape.POLYLINE_3D, Shape.POINT_3D})
+
+
+def _of_type(shapes: frozenset[Shape], kind: MediaKind) -> Mapping[str, Any]:
+    return {**_SEGMENTS, "shapes": shapes, "media_kinds": (kind,)}
+
+
 _FINER: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "archive": ({"sensors": True},),
     "coco": ({"attribute_kinds": (AttributeKind.TEXT, AttributeKind.NUMBER, AttributeKind.BOOLEAN)},),
+    "segments": (
+        _of_type(_FLAT_VECTOR, MediaKind.IMAGE),
+        _of_type(_FLAT_VECTOR, MediaKind.IMAGE_SEQUENCE),
+        _of_type(frozenset({Shape.CUBOID}), MediaKind.POINT_CLOUD),
+        _of_type(_SOLID_VECTOR, MediaKind.POINT_CLOUD),
+        _of_type(_SOLID_VECTOR, MediaKind.POINT_CLOUD_SEQUENCE),
+    ),
     "encord": (
         {
             **_ENCORD,
@@ -46,10 +70,10 @@ def held_by(platform: Platform) -> list[Scope]:
 def met_by(platform: Platform) -> Scope:
     """The scope of every row that the platform can be asked to take."""
     if platform.features.shapes & SOLID:
-        return Scope()
+        return Scope(sensors=True)
     # Nobody has a place for the labels of a point cloud in a project of pictures.
     clouds = (MediaKind.POINT_CLOUD, MediaKind.POINT_CLOUD_SEQUENCE)
-    return Scope(media_kinds=tuple(kind for kind in MediaKind if kind not in clouds))
+    return Scope(media_kinds=tuple(kind for kind in Scope().media_kinds if kind not in clouds))
 
 
 def _scope(platform: Platform, finer: Mapping[str, Any]) -> Scope:

@@ -18,11 +18,13 @@ from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection, RowKey
 from pipeline.errors import RowError, UsageError
+from pipeline.io.assets import Storage
 from pipeline.io.channel import Channels
+from pipeline.io.media import PictureReader
 from pipeline.job import parse_address
 from pipeline.ports import Adapter, Channel, Limits, Plan, Platform, Running, Seed, Target, Tools
 from pipeline.wiring.ends import settings_of
-from tests.conformance.moving import encoded, rows_of
+from tests.conformance.moving import drawn_or_encoded, rows_of
 
 QUICK = RetryPolicy(base=0.01, cap=0.05)
 FILE = "labels #1 (100%)?.json"
@@ -50,7 +52,10 @@ class Site:
         """Connect, with the scratch folder of a run, or one of its own."""
         scratch = self.folder / f"scratch-{run or next(self.serials)}"
         scratch.mkdir(parents=True, exist_ok=run is not None)
-        tools = Tools(self._channel, scratch, lambda _: None)
+        assets = Storage(self.channels)
+        tools = Tools(
+            self._channel, scratch, lambda _: None, assets=assets, media=PictureReader(assets, self.folder)
+        )
         with exported(self.environment):
             async with self.platform.connect(self.settings, tools) as adapter:
                 yield adapter
@@ -125,23 +130,32 @@ async def keys_from(tasks: Sequence[LabelTask]) -> AsyncIterator[RowKey]:
         yield task.key
 
 
-async def opened(target: Target, plan: Plan, tasks: Sequence[LabelTask]) -> list[OpenRow]:
+async def openings(target: Target, plan: Plan, tasks: Sequence[LabelTask]) -> Sequence[OpenRow | Rejection]:
     """Match and open rows; each must have its place and come back, in the order asked for."""
     keys: AsyncIterable[RowKey] = keys_from(tasks)
     found = await (await target.prepare(plan, keys)).of([task.key for task in tasks])
     places = [place for place in found if isinstance(place, Place)]
     assert len(places) == len(tasks), found
     rows = await target.open(tasks, places)
-    assert [row.task if isinstance(row, OpenRow) else row for row in rows] == list(tasks)
+    assert [row.task.key if isinstance(row, OpenRow) else row.key for row in rows] == [
+        task.key for task in tasks
+    ]
+    return rows
+
+
+async def opened(target: Target, plan: Plan, tasks: Sequence[LabelTask]) -> list[OpenRow]:
+    """The same, where every row can be opened."""
+    rows = await openings(target, plan, tasks)
+    assert [row for row in rows if isinstance(row, Rejection)] == []
     return [row for row in rows if isinstance(row, OpenRow)]
 
 
 def packed(site: Site, target: Target, row: OpenRow) -> PackedRow | Rejection:
     """Encode the masks of a row and pack it, as the flow does."""
     assert row.task.row is not None
-    new = encoded(row.task.row, site.platform.features.mask_codec)
+    edited = EditedRow(row.task.key, row.place, row.task.row, row.existing)
     try:
-        return target.pack(EditedRow(row.task.key, row.place, new, row.existing))
+        return target.pack(drawn_or_encoded(target.arrange(edited), site.platform.features.mask_codec))
     except RowError as error:
         return Rejection(row.task.key, "pack", str(error), row.task.row)
 
@@ -152,7 +166,8 @@ async def bring(
     """Bring rows to the place, each bundle sent so many times, and return what became of each."""
     async with site.adapter() as adapter:
         target = adapter.target()
-        results = [packed(site, target, row) for row in await opened(target, plan, tasks_of_rows(rows))]
+        found = await openings(target, plan, tasks_of_rows(rows))
+        results = [row if isinstance(row, Rejection) else packed(site, target, row) for row in found]
         good = [row for row in results if isinstance(row, PackedRow) and not row.unchanged]
         for _ in range(times if good else 0):
             report = await target.save(Bundle.of(good))

@@ -12,7 +12,17 @@ from pydantic import ValidationError
 
 from pipeline.core import codecs
 from pipeline.core.geometry import Box, Geometry, Shape
-from pipeline.core.labels import Answer, LabelRow, Media, ObjectInstance, Occurrence, Raw
+from pipeline.core.labels import (
+    Answer,
+    Classification,
+    LabelRow,
+    Media,
+    MediaKind,
+    ObjectInstance,
+    Occurrence,
+    Raw,
+    Sensor,
+)
 from pipeline.core.masks import EncodedMask, Mask, Raster
 from pipeline.core.ontology import AttributeKind, ClassDef, Ontology
 from pipeline.core.rows import Bundle, EditedRow, LabelTask, Mode, OpenRow, Place
@@ -98,6 +108,36 @@ def test_integers_stay_integers_and_floats_stay_floats() -> None:
         item = ObjectInstance("o", "car", {0: Occurrence(box)})
         (found,) = read_row(write_row(replace(row, objects=(item,)))).objects
         assert repr(found.occurrences[0].geometry) == repr(box)
+
+
+def test_lines_written_before_there_were_sensors_read_and_write_as_they_are() -> None:
+    line = (
+        b'{"key":"k","media_kind":"point_cloud","media":[{"name":"a.pcd"}],"objects":[{"id":"o","class":"car",'
+        b'"occurrences":[{"frame":0,"geometry":{"shape":"point_3d","x":1,"y":2.0,"z":3}}]}],'
+        b'"classifications":[{"id":"c","answer":{"attribute":"a","kind":"text","value":"x"}}]}'
+    )
+    row = read_row(line)
+    assert (row.sensors, row.objects[0].sensor, row.classifications[0].sensor) == ((), None, None)
+    assert row.media == (Media("a.pcd"),)
+    assert write_row(row) == line
+
+
+def test_sensors_and_the_points_of_clouds_survive() -> None:
+    lidar = Sensor(
+        "lidar",
+        MediaKind.POINT_CLOUD_SEQUENCE,
+        (Media("0", points=3), Media("1")),
+        2,
+        Raw("segments", {"task_type": "pointcloud-cuboid-sequence"}),
+    )
+    (item,) = a_row(1).objects
+    item = replace(item, sensor="lidar")
+    mark = Classification("c", Answer("rain", AttributeKind.BOOLEAN, value=True), sensor="lidar")
+    row = replace(a_row(1), media_kind=MediaKind.MULTI_SENSOR, media=(), sensors=(lidar,))
+    row = replace(row, objects=(item,), classifications=(mark,))
+    assert read_row(write_row(row)) == row
+    key, _ = read_key(write_row(row), 0)
+    assert (key.path, key.labels) == (None, 2)
 
 
 def test_rasters_and_encoded_masks_come_back_as_the_mask_of_their_pixels() -> None:

@@ -262,12 +262,23 @@ def test_what_coco_does_not_hold_is_named() -> None:
     assert losses(a_row(box, box, groups=(Group("g", ("o0", "o1")),))) == [LossKind.GROUP]
     video = a_row(box, media_kind=MediaKind.VIDEO, frame_count=3)
     assert losses(video) == [LossKind.FRAMES, LossKind.FRAMES]
+    (item,) = a_row(box).objects
+    assert losses(a_row(objects=(replace(item, sensor="left"),))) == [LossKind.FRAMES]
+    rig = a_row(box, media_kind=MediaKind.MULTI_SENSOR, media=(), frame_count=2)
+    assert losses(rig) == [LossKind.FRAMES, LossKind.FRAMES]
     zeros = Skeleton((Node("a", 0, 0, Visibility.INVISIBLE),))
     assert losses(a_row(zeros)) == [LossKind.SHAPE]
     with pytest.raises(RowError, match="nan"):
         packed(a_row(Box(float("nan"), 1.0, 2.0, 2.0)))
     with pytest.raises(RowError, match="its mask is 4 x 4"):
         packed(a_row(Mask.empty(4, 4)))
+
+
+def test_a_track_that_is_the_objects_own_id_is_a_note_and_any_other_a_loss() -> None:
+    (item,) = a_row(Box(1.0, 1.0, 2.0, 2.0)).objects
+    own = packed(a_row(objects=(replace(item, track=item.id),)))
+    assert ([*own.losses], [note.what for note in own.notes]) == ([], ["track"])
+    assert losses(a_row(objects=(replace(item, track="7"),))) == [LossKind.TRACK]
 
 
 def test_a_group_with_the_tight_box_of_its_polygon_stays_two_annotations() -> None:

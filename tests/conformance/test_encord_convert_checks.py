@@ -115,6 +115,23 @@ def test_what_encord_cannot_hold_is_a_loss_by_name() -> None:
     assert packed.labels == 3
 
 
+def test_labels_on_a_sensor_are_losses_by_name() -> None:
+    on_left = cherry("s", sensor="left", track="t")
+    checked = Classification("c", Answer("Checked", AttributeKind.RADIO, Option("Yes")), sensor="left")
+    row = fruit_row(
+        cherry("a"), on_left, classifications=(checked,), relations=(Relation("Part of", "a", "s"),)
+    )
+    packed = pack(row, FRUIT, empty_for(row))
+    assert [(loss.object, loss.what) for loss in packed.losses] == [
+        ("a", LossKind.RELATION),
+        ("s", LossKind.FRAMES),
+        ("c", LossKind.FRAMES),
+    ]
+    assert "sensor 'left'" in packed.losses[1].why
+    back = read_row(sent(packed), FRUIT)
+    assert (len(back.objects), back.classifications) == (1, ())
+
+
 def test_state_and_metadata_of_a_row_are_noted() -> None:
     row = fruit_row(cherry(track="7"), status="done", priority=0.5, metadata={"site": 1})
     notes = pack(row, FRUIT, empty_for(row)).notes

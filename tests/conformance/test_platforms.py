@@ -21,7 +21,7 @@ from pipeline import Job, run
 from pipeline.core.geometry import Box, Shape
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence
 from pipeline.core.ontology import Ontology
-from pipeline.core.rows import Bundle, Mode, PackedRow, Rejection
+from pipeline.core.rows import Bundle, LabelTask, Mode, PackedRow, Rejection
 from pipeline.errors import UsageError
 from pipeline.job import parse_address
 from pipeline.platforms import discover
@@ -97,7 +97,11 @@ async def there_and_back(
     with TemporaryDirectory() as name:
         async with site_of(platform, Path(name), ontology, rows) as site:
             results = await bring(site, rows, replace(PLAN, ontology=ontology))
-            back = {row.title: row for row in await site.rows()}
+            async with site.adapter() as adapter:
+                found = await tasks_of(adapter.source())
+    # A row that cannot be opened cannot be read either.
+    read = [task.row for task in found if isinstance(task, LabelTask) and task.row is not None]
+    back = {row.title: row for row in read}
     return [(row, result, back.get(row.title)) for row, result in zip(rows, results, strict=True)]
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from pipeline.core import codecs
-from pipeline.core.codecs import coco_rle, encord_rle
+from pipeline.core.codecs import coco_rle, encord_rle, instance_png
+from pipeline.core.instances import InstanceMap, instances_of
 from pipeline.core.masks import Mask, MaskError, Raster
 
 RESULTS = Path(__file__).parents[3] / "shared/data/coco/instances_val2014_fakesegm100_results.json"
@@ -165,10 +166,25 @@ def test_codecs_are_found_by_name() -> None:
     assert codecs.decode("coco_rle", coco_rle.encode_counts(mask), 100, 100) == mask
 
 
-@pytest.mark.parametrize("name", ["webp", "_runs", "", "../masks"])
+def test_a_codec_puts_each_mask_into_a_text_or_all_of_a_frame_into_a_picture() -> None:
+    assert codecs.layered("instance_png")
+    assert not any(map(codecs.layered, ("", "coco_rle", "encord_rle")))
+    whole = InstanceMap.from_array(np.array([[0, 1], [2, 2]]))
+    assert codecs.encode_map("instance_png", whole) == instance_png.encode(whole)
+    for instance in instances_of(whole.to_array()).values():
+        assert codecs.encode("coco_rle", instance) == coco_rle.encode(instance.to_mask())
+
+
+@pytest.mark.parametrize("name", ["webp", "_runs", "_deflate", "", "../masks"])
 def test_an_unknown_codec_is_refused_by_name(name: str) -> None:
-    with pytest.raises(MaskError, match=r"expected one of .*coco_rle, encord_rle"):
+    known = "coco_rle, encord_rle, instance_png"
+    with pytest.raises(MaskError, match=rf"codec {name!r} is not known; expected one of {known}$"):
         codecs.encode(name, Mask.empty(1, 1))
+    with pytest.raises(MaskError, match="is not known"):
+        codecs.encode_map(name, InstanceMap.from_array(np.array([[1]])))
+    if name:
+        with pytest.raises(MaskError, match="is not known"):
+            codecs.layered(name)
 
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="the COCO results of ../shared/data are not there")

@@ -9,7 +9,7 @@ from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import LossKind
 from pipeline.core.operations import Call, Clip, Convert, Keep, Rename, Set
-from pipeline.core.rows import Mode
+from pipeline.core.rows import MediaMode, Mode
 from pipeline.errors import Exit, UsageError
 from pipeline.job import Address, Job, from_addresses, operation, parse_address
 
@@ -73,6 +73,14 @@ def test_every_key_of_a_job_file_is_read(folder: Path) -> None:
     assert job.journal_path == Path("runs/labels.db")
 
 
+def test_media_says_where_pictures_come_from(folder: Path) -> None:
+    assert Job.load(written(folder, WHOLE)).media is MediaMode.MATCH
+    linked = Job.load(written(folder, WHOLE.replace("media: match", "media: link")))
+    assert linked.media is MediaMode.LINK
+    assert linked.fingerprint() != Job.load(written(folder, WHOLE)).fingerprint()
+    assert Job.load(written(folder, WHOLE.replace("media: match\n", ""))).media is MediaMode.MATCH
+
+
 def test_a_secret_is_in_no_repr_and_in_no_message(folder: Path) -> None:
     job = Job.load(written(folder, WHOLE))
     assert "hunter2" not in repr(job)
@@ -101,7 +109,8 @@ def test_a_secret_is_in_no_repr_and_in_no_message(folder: Path) -> None:
             {"source": {"platform": "coco"}, "mode": "edit"},
             "mode: found 'edit', expected 'replace', 'append' or 'skip-existing'",
         ),
-        ({"media": "copy"}, "media: 'copy' is not built yet"),
+        ({"media": "cpoy"}, "media: found 'cpoy', expected 'match', 'link' or 'copy'"),
+        ({"media": "copy"}, "media: found 'copy', but a job without a source edits the target's own rows"),
         ({"allow_losses": ["hole"]}, "allow_losses[0]: found 'hole', expected 'shape'"),
         ({"rows": {"titles": [1]}}, "rows.titles[0]: found 1, expected text; put it in quotes: '1'"),
         ({"target": {}}, "target: the key `platform` is missing"),

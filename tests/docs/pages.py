@@ -15,6 +15,9 @@ _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 PROJECT = "7d4ead9c-4087-4832-a301-eb2545e7d43b"
 """The project of all examples."""
 
+TEAM = "my-team"
+"""The owner of the datasets of all examples."""
+
 
 def name_of(page: Path) -> str:
     """The page as a test names it."""

@@ -27,9 +27,10 @@ BEFORE = {
 
 @dataclass(frozen=True)
 class World:
-    """A stand-in, and a folder with the files that the pages speak of."""
+    """Stand-ins, and a folder with the files that the pages speak of."""
 
     server: Sandbox
+    segments: Sandbox
     folder: Path
 
 
@@ -42,14 +43,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     assert labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder).code == 0
     (folder / "labelferry.db").unlink()
     keys = tmp_path_factory.mktemp("keys")
-    with sandbox(folder, "--seed", "instances.json", "--keys", keys) as server:
+    layers = ("--option", 'labelsets=["model-v2"]')
+    with (
+        sandbox(folder, "--seed", "instances.json", "--keys", keys) as server,
+        sandbox(folder, "--seed", "instances.json", *layers, platform="segments") as segments,
+    ):
         key = server.env["ENCORD_SSH_KEY_FILE"]
         project = server.address.partition(":")[2].partition("?")[0]
         job = next(text for name, text in blocks("yaml") if name.startswith("docs/guide.md"))
         mine = job.replace(PROJECT, project).replace("~/.ssh/encord", f"{key}, url: '{server.url}'")
         for name in ("nightly.yaml", "job.yaml"):
             (folder / name).write_text(mine)
-        yield World(server, folder)
+        yield World(server, segments, folder)
 
 
 def ran(world: World, folder: Path, verb: str) -> None:
@@ -61,16 +66,20 @@ def ran(world: World, folder: Path, verb: str) -> None:
     assert done.code == code, done.text
 
 
-def in_this_world(words: list[str], server: Sandbox) -> list[str]:
-    """The words with this stand-in's project in place of the examples', and no more drawn than is needed."""
+def in_this_world(words: list[str], world: World) -> list[str]:
+    """The words with these stand-ins' places in place of the examples', and no more drawn than is needed."""
+    server = world.server
     project = server.address.partition(":")[2].partition("?")[0]
     found = []
     for word in words:
         if word.startswith("encord:"):
             query = word.partition("?")[2].replace("~/.ssh/encord", server.env["ENCORD_SSH_KEY_FILE"])
             found.append(f"encord:{project}?url={server.url}" + (f"&{query}" if query else ""))
+        elif word.startswith("segments:"):
+            layer = word.partition("#")[2]
+            found.append(world.segments.address + (f"#{layer}" if layer else ""))
         else:
-            found.append({"8700": "0", "VERB": "copy"}.get(word, word))
+            found.append({"8700": "0", "8701": "0", "VERB": "copy"}.get(word, word))
     return [*found, "--rows", "5", "--latency", "0"] if words[0] == "demo" else found
 
 
@@ -106,14 +115,16 @@ def test_every_command_of_the_pages_works(line: str, world: World, tmp_path: Pat
     folder = tmp_path / "here"
     shutil.copytree(world.folder, folder)
     world.server.control("reset", {})
+    world.segments.control("reset", {})
     if words[0] == "sandbox":
-        serve_and_end(in_this_world(words, world.server), folder)
+        serve_and_end(in_this_world(words, world), folder)
         return
     if words[0] == "copy":
         cleared(folder, words)
     if words[0] in BEFORE:
         ran(world, folder, words[0])
-    done = labelferry(*in_this_world(words, world.server), cwd=folder, env=world.server.env)
+    env = {**world.server.env, **world.segments.env}
+    done = labelferry(*in_this_world(words, world), cwd=folder, env=env)
     assert done.code == 0, done.text
 
 

@@ -1,6 +1,7 @@
 """Every job in `configs/` runs against a stand-in, as a dry run that writes nothing."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipeline.core.operations import Set
 from pipeline.job import Job
 from pipeline.platforms.archive.ontology import write_ontology
 from tests.cli.command import Sandbox, coco, labelferry, sandbox
-from tests.docs.pages import PROJECT, ROOT
+from tests.docs.pages import PROJECT, ROOT, TEAM
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
@@ -30,10 +31,21 @@ def ontology_for(jobs: Iterable[Job]) -> Ontology:
 
 @dataclass(frozen=True)
 class Place:
-    """A stand-in with three rows, and the files that the jobs read."""
+    """Stand-ins with three rows each, and the files that the jobs read."""
 
-    server: Sandbox
+    encord: Sandbox
+    segments: Sandbox
     folder: Path
+
+    def mine(self, job: str) -> str:
+        """Return a job with these stand-ins in place of the examples' project and datasets."""
+        project = self.encord.address.partition(":")[2].partition("?")[0]
+        text = job.replace(PROJECT, f"{project}, url: '{self.encord.url}'")
+        return re.sub(rf"{TEAM}(/[\w-]+)", rf"sandbox\1, url: '{self.segments.url}'", text)
+
+    def rows(self) -> object:
+        """Return all rows of both."""
+        return self.encord.control("rows"), self.segments.control("rows")
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +54,39 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     coco(folder / "instances.json")
     boxes = [{"image_id": n, "category_id": 1, "bbox": [90, 5, 20, 20], "score": 0.9} for n in (1, 2, 3)]
     (folder / "results.json").write_text(json.dumps(boxes))
+    whole = json.loads((folder / "instances.json").read_text())
+    for one in whole["annotations"]:
+        del one["bbox"]
+        one.update(iscrowd=1, segmentation={"size": [80, 100], "counts": [800, 1000, 6200]})
+    (folder / "masks.json").write_text(json.dumps(whole))
+    (folder / "images").mkdir()
+    for one in whole["images"]:
+        (folder / "images" / one["file_name"]).write_bytes(b"a picture")
     made = labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder)
     assert made.code == 0, made.text
     (folder / "backup" / "ontology.json").write_bytes(write_ontology(ontology_for(map(Job.load, CONFIGS))))
     keys = tmp_path_factory.mktemp("keys")
-    with sandbox(folder, "--seed", "backup", "--keys", keys) as server:
-        filled = labelferry("copy", "archive:backup", server.address, cwd=folder, env=server.env)
-        assert filled.code == 0, filled.text
-        yield Place(server, folder)
+    named = ("--option", "title=street")
+    with (
+        sandbox(folder, "--seed", "backup", "--keys", keys) as encord,
+        sandbox(folder, "--seed", "coco:instances.json", *named, platform="segments") as segments,
+    ):
+        for server, source in ((encord, "archive:backup"), (segments, "coco:instances.json")):
+            filled = labelferry("copy", source, server.address, cwd=folder, env=server.env)
+            assert filled.code == 0, filled.text
+        yield Place(encord, segments, folder)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
 def test_every_example_job_has_nothing_to_reject(config: Path, place: Place) -> None:
-    project = place.server.address.partition(":")[2].partition("?")[0]
-    text = config.read_text(encoding="utf-8").replace(PROJECT, f"{project}, url: '{place.server.url}'")
+    text = place.mine(config.read_text(encoding="utf-8"))
     text = (
         text.replace("archive, path: backup/", "archive, path: again/") if "backup" in config.stem else text
     )
-    before = place.server.control("rows")
+    before = place.rows()
     (place.folder / config.name).write_text(text, encoding="utf-8")
-    done = labelferry("run", config.name, "--dry-run", cwd=place.folder, env=place.server.env)
+    env = {**place.encord.env, **place.segments.env}
+    done = labelferry("run", config.name, "--dry-run", cwd=place.folder, env=env)
     assert done.code == 0, done.text
     assert "3 would-save" in done.out or "3 unchanged" in done.out
-    assert place.server.control("rows") == before
+    assert place.rows() == before

@@ -1,5 +1,6 @@
 """What the pages say is true: links lead somewhere, examples load and run, scripts are there."""
 
+import json
 import os
 import re
 import subprocess
@@ -17,12 +18,12 @@ from pipeline.job.steps import operations_of
 from pipeline.platforms import discover
 from pipeline.sandbox import Faults
 from pipeline.wiring.ends import sides_of
-from tests.cli.command import environment, labelferry
-from tests.docs.pages import PAGES, PROJECT, ROOT, anchors, blocks, links, name_of, scripts, verbs
+from tests.cli.command import environment, labelferry, sandbox
+from tests.docs.pages import PAGES, PROJECT, ROOT, TEAM, anchors, blocks, links, name_of, scripts, verbs
 
 YAML = blocks("yaml")
 # One that needs a project is run by the test that has one, in tests/oracles.
-PYTHON = [(name, text) for name, text in blocks("python") if PROJECT not in text]
+PYTHON = [(name, text) for name, text in blocks("python") if PROJECT not in text and TEAM not in text]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -77,6 +78,41 @@ def test_every_example_in_python_runs(text: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_example_of_segments_saves_its_numbers(tmp_path: Path) -> None:
+    (text,) = (text for _, text in blocks("python") if TEAM in text)
+    classes = [{"id": 1, "name": "car"}, {"id": 2, "name": "person"}]
+    image = {"id": 1, "file_name": "street.jpg", "width": 640, "height": 480}
+    whole = {"size": [480, 640], "counts": [0, 480 * 640]}
+    mask = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": whole, "iscrowd": 1}
+    both = [mask, {**mask, "id": 2, "category_id": 2}]
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps({"images": [image], "annotations": both, "categories": classes}))
+    with sandbox(tmp_path, "--seed", seed, "--option", "title=street", platform="segments") as server:
+        mine = text.replace(f'"{TEAM}/street"', f'"sandbox/street", "url": "{server.url}"')
+        (tmp_path / "example.py").write_text(mine, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "example.py"],
+            cwd=tmp_path,
+            env=environment(server.env),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == "saved\n", done.stderr
+        (row,) = server.control("rows")
+    label = row["labels"]["model-v3"]["attributes"]
+    assert [(one["id"], one["category_id"]) for one in label["annotations"]] == [(7, 1), (8, 2)]
+
+
+@pytest.mark.parametrize("name", ["encord", "segments"])
+def test_every_recipe_of_a_page_is_a_job_and_every_job_a_recipe(name: str) -> None:
+    page = (ROOT / "docs" / "platforms" / f"{name}.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w-]+\.yaml)`", page))
+    there = {path.name for path in (ROOT / "configs").glob("*.yaml")}
+    assert named <= there
+    assert named >= {one for one in there if name in one and not one.startswith("segments-to-")}
+
+
 def test_the_picture_in_the_readme_shows_what_is_said_below_it() -> None:
     said = re.search(r"!\[[^]]*: (.*) rows and (.*) labels saved\]\((.*)\)", (ROOT / "README.md").read_text())
     assert said is not None
@@ -89,7 +125,7 @@ def test_the_guide_names_every_operation_loss_fault_exit_code_and_key_of_a_job()
     guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
     assert [name for name in OPERATIONS if f"`{name}`" not in guide] == []
     assert [name for name in Engine.model_fields if f"`{name}`" not in guide] == []
-    assert [name for name in Job.model_fields if f"`{name}`" not in guide and name != "media"] == []
+    assert [name for name in Job.model_fields if f"`{name}`" not in guide] == []
     assert [kind for kind in LossKind if f"`{kind}`" not in guide] == []
     assert [name for name in Faults.__struct_fields__ if f"`{name}`" not in guide] == []
     codes = set(map(int, re.findall(r"\d+", " ".join(re.findall(r"^\| ([\d, ]+) \|", guide, re.MULTILINE)))))

@@ -13,7 +13,7 @@ from pipeline.core.backoff import RetryPolicy, RetryQuota
 from pipeline.errors import TransientError, UsageError
 from pipeline.events import Event, PaceChanged, RequestDone, Waited
 from pipeline.io.channel import Channels, HostChannel
-from pipeline.io.http import Session
+from pipeline.io.http import Read, Session
 from pipeline.ports import Answer, Limits, Request
 from tests.flow.server import LIMITS, channels, get, judge, post, scripted, serving
 
@@ -122,9 +122,9 @@ class CountingSession(Session):
         super().__init__()
         self.starts: list[float] = []
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request, read: Read | None = None) -> Answer:
         self.starts.append(time.monotonic())
-        return await super().send(request)
+        return await super().send(request, read)
 
 
 def most_in_a_second(times: list[float]) -> int:

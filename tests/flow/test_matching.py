@@ -181,3 +181,93 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # 200,000 keys and places are 70 MB in this file, and more as Python's own objects.
     assert int(grown) < 24
+
+
+# ---- rows that are to be created -------------------------------------------------------------------
+
+
+@pytest.fixture
+async def creating(tmp_path: Path) -> AsyncIterator[Matching]:
+    async with Matching(tmp_path / "scratch", MatchRule(), creates=True) as found:
+        yield found
+
+
+async def test_a_key_without_a_row_gets_a_new_place_and_every_other_problem_stays(creating: Matching) -> None:
+    await creating.add_places([Candidate("A", "a.jpg"), Candidate("B1", "b.jpg"), Candidate("B2", "b.jpg")])
+    titles = {"ka": "a.jpg", "kb": "b.jpg", "kn": "n.jpg", "kx1": "x.jpg", "kx2": "x.jpg", "ke": ""}
+    keys = [key(name, title, n) for n, (name, title) in enumerate(titles.items())]
+    await creating.add_keys(keys)
+    told = await reasons(creating)
+    assert list(told) == ["kb", "kx1", "kx2", "ke"]
+    assert "several rows" in told["kb"]
+    assert "it has the title 'x.jpg', as has 'kx2', and both would become one new row" in told["kx1"]
+    assert "as has 'kx1'" in told["kx2"]
+    assert "it has no title" in told["ke"]
+    places = await creating.of(keys)
+    assert ids(places) == ["A", None, "", None, None, None]
+    assert places[2] == Place("", "n.jpg")
+    assert isinstance(places[2], Place)
+    assert places[2].is_new
+    assert isinstance(places[0], Place)
+    assert not places[0].is_new
+    assert {place.key.key: place.reason for place in places if isinstance(place, Rejection)} == told
+
+
+async def test_of_a_source_that_is_read_once_the_first_key_gets_the_new_place(creating: Matching) -> None:
+    await creating.add_places([Candidate("A", "a.jpg")])
+    first, twin, other = key("k1", "n.jpg"), key("k2", "n.jpg"), key("k3", "m.jpg")
+    found = await creating.of([first, twin, key("k4", "a.jpg")])
+    assert ids(found) == ["", None, "A"]
+    assert isinstance(found[1], Rejection)
+    assert "as has 'k1', and both would become one new row" in found[1].reason
+    assert ids(await creating.of([twin, other, first])) == [None, "", ""]
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+async def test_where_rows_match_by_something_else_a_new_one_needs_a_title_of_its_own(
+    tmp_path: Path, *, keyed: bool
+) -> None:
+    def row(name: str, title: str) -> RowKey:
+        return RowKey(name, 0, title, external_id=f"id of {name}")
+
+    keys = [row("k1", "n.jpg"), row("k2", "n.jpg"), row("k3", "a.jpg"), row("k4", ""), row("k5", "m.jpg")]
+    async with Matching(tmp_path, MatchRule("external_id"), creates=True) as matching:
+        await matching.add_places([Candidate("A", "a.jpg", external_id="id of nobody")])
+        await matching.add_places([Candidate("B", "m.jpg", external_id="id of k6")])
+        keys.append(row("k6", "any title"))
+        if keyed:
+            await matching.add_keys(keys)
+        found = await matching.of(keys)
+        assert ids(found) == [None if keyed else "", None, None, None, None, "B"]
+        told = {place.key.key: place.reason for place in found if isinstance(place, Rejection)}
+        assert "it has the title 'n.jpg', as has 'k1', and a new row needs a title of its own" in told["k2"]
+        assert "none with the external_id 'id of k3', but one with the title 'a.jpg'" in told["k3"]
+        assert "it has no title" in told["k4"]
+        assert await reasons(matching) == (told if keyed else {})
+        if not keyed:
+            assert ids(await matching.of([row("k7", "n.jpg"), row("k1", "n.jpg")])) == [None, ""]
+
+
+@given(
+    listing=st.lists(st.tuples(st.sampled_from("ABCDE"), st.sampled_from("uvwxyz")), max_size=12),
+    wanted=st.lists(st.sampled_from("uvwxyz"), max_size=8),
+)
+def test_new_places_and_problems_agree_with_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, listing: list[tuple[str, str]], wanted: list[str]
+) -> None:
+    import anyio  # noqa: PLC0415 - hypothesis cannot run an async test itself
+
+    async def check() -> None:
+        keys = [key(f"k{n}", title, n) for n, title in enumerate(wanted)]
+        async with Matching(tmp_path_factory.getbasetemp(), MatchRule(), creates=True) as matching:
+            await matching.add_places([Candidate(id_, title) for id_, title in listing])
+            await matching.add_keys(keys)
+            problems = set(await reasons(matching))
+            found = ids(await matching.of(keys))
+        for row, id_ in zip(keys, found, strict=True):
+            places = {place for place, title in listing if title == row.title}
+            good = len(places) <= 1 and wanted.count(row.title) == 1
+            assert id_ == (next(iter(places), "") if good else None)
+            assert (row.key in problems) is not good
+
+    anyio.run(check)

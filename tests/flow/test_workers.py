@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import pytest
 from pipeline.core.codecs import decode
 from pipeline.core.encoding import masks_of, seconds_of_mask
 from pipeline.core.geometry import Box
+from pipeline.core.instances import OnTop
 from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence
 from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.core.rows import EditedRow, Layers, Place, RowKey
 from pipeline.errors import RowError
 from pipeline.events import Event, WorkerLost
 from pipeline.io import workers as module
@@ -40,10 +43,14 @@ def drawn(number: int, size: int = 64) -> LabelRow:
     return LabelRow(str(number), objects=objects)
 
 
-def number_of(row: LabelRow | RowError) -> int:
+def edited(number: int, size: int = 64) -> EditedRow:
+    return EditedRow(RowKey(str(number), number), Place(f"place {number}"), drawn(number, size))
+
+
+def number_of(row: EditedRow | RowError) -> int:
     """Read the number back from the encoded mask."""
-    assert isinstance(row, LabelRow)
-    encoded = row.objects[1].occurrences[0].geometry
+    assert isinstance(row, EditedRow)
+    encoded = row.row.objects[1].occurrences[0].geometry
     assert isinstance(encoded, EncodedMask)
     bits = decode(encoded.codec, encoded.data, encoded.height, encoded.width).to_array()[0, :16]
     return sum(int(bit) << at for at, bit in enumerate(bits))
@@ -51,15 +58,43 @@ def number_of(row: LabelRow | RowError) -> int:
 
 @pytest.mark.parametrize("count", [0, 2])
 async def test_every_mask_comes_back_encoded_in_its_own_row(count: int) -> None:
-    rows = [drawn(number) for number in range(300)]
+    rows = [edited(number) for number in range(300)]
     async with Workers(count, lambda _: None) as workers:
         await workers.warm(MUCH)
         encoded = await workers.encode(rows, "encord_rle")
     assert [number_of(row) for row in encoded] == list(range(300))
 
 
+async def test_of_a_row_only_its_masks_change() -> None:
+    row = replace(edited(1), existing=drawn(2), append=True, layers=Layers({"mask": 1}, OnTop.FIRST))
+    async with Workers(0, lambda _: None) as workers:
+        [done] = await workers.encode([row], "encord_rle")
+        assert await workers.encode([row], "") == [row]
+    assert isinstance(done, EditedRow)
+    assert replace(done, row=row.row) == row
+    assert done.row.objects[0] is row.row.objects[0]
+    assert replace(done.row, objects=row.row.objects) == row.row
+
+
+@pytest.mark.parametrize("count", [0, 2])
+async def test_a_mask_that_cannot_be_encoded_fails_its_own_row_which_is_named(count: int) -> None:
+    broken = Occurrence(EncodedMask(3, 4, "coco_rle", "o"))
+    rows = [edited(number) for number in range(3)]
+    wrong = LabelRow("1", objects=(ObjectInstance("mask", "thing", {0: broken}),))
+    rows[1] = replace(rows[1], row=wrong)
+    rows.append(replace(rows[1], row=replace(wrong, title="cat.png")))
+    async with Workers(count, lambda _: None) as workers:
+        await workers.warm(MUCH)
+        first, failed, last, titled = await workers.encode(rows, "encord_rle")
+    assert [number_of(first), number_of(last)] == [0, 2]
+    assert isinstance(failed, RowError)
+    assert str(failed).startswith("row '1': ")
+    assert "cut off" in str(failed)
+    assert str(titled).startswith("row 'cat.png': ")
+
+
 async def test_large_rasters_cross_in_shared_memory() -> None:
-    rows = [drawn(number, size=4096) for number in (1, 3, 5)]
+    rows = [edited(number, size=4096) for number in (1, 3, 5)]
     async with Workers(2, lambda _: None) as workers:
         await workers.warm(MUCH)
         encoded = await workers.encode(rows, "encord_rle")
@@ -75,7 +110,7 @@ async def test_large_rasters_cross_without_shared_memory_where_it_has_no_room(
     monkeypatch.setattr(SharedMemory, "__init__", None)
     async with Workers(1, lambda _: None) as workers:
         await workers.warm(MUCH)
-        [encoded] = await workers.encode([drawn(5, size=4096)], "encord_rle")
+        [encoded] = await workers.encode([edited(5, size=4096)], "encord_rle")
     assert number_of(encoded) == 5
 
 
@@ -96,16 +131,16 @@ async def test_a_ctrl_c_at_the_terminal_does_not_reach_a_worker_even_while_it_st
 async def test_a_small_job_starts_no_process() -> None:
     before = set(psutil.Process().children(recursive=True))
     async with Workers(2, lambda _: None) as workers:
-        await workers.encode([drawn(1)], "encord_rle")
+        await workers.encode([edited(1)], "encord_rle")
         assert set(psutil.Process().children(recursive=True)) == before
 
 
 async def test_many_small_masks_are_encoded_in_processes_as_few_large_ones_are() -> None:
-    rows = [drawn(number, size=512) for number in range(500)]
-    work = sum(seconds_of_mask(mask) for row in rows for mask in masks_of(row, "encord_rle"))
+    rows = [edited(number, size=512) for number in range(500)]
+    work = sum(seconds_of_mask(mask) for row in rows for mask in masks_of(row.row, "encord_rle"))
     before = set(psutil.Process().children(recursive=True))
     async with Workers(1, lambda _: None) as workers:
-        done: list[LabelRow | RowError] = []
+        done: list[EditedRow | RowError] = []
         for _ in range(int(module.SMALL_JOB_SECONDS / work) + 1):
             assert set(psutil.Process().children(recursive=True)) == before
             done = await workers.encode(rows, "encord_rle")
@@ -138,7 +173,7 @@ async def test_the_one_row_that_kills_workers_is_rejected_and_the_others_are_not
 
 
 async def test_a_worker_killed_from_outside_costs_no_row() -> None:
-    rows = [drawn(number) for number in range(2000)]
+    rows = [edited(number) for number in range(2000)]
     async with Workers(2, lambda _: None) as workers:
         await workers.warm(MUCH)
         victim = next(
@@ -177,6 +212,32 @@ def test_no_worker_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent.stdout.close()
     _gone, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
+
+
+DYING = """
+import asyncio
+import psutil
+from pipeline.io.workers import Workers
+
+async def main():
+    async with Workers(2, lambda event: None) as workers:
+        await workers.warm(100.0)
+        found = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        found[{victim}].kill()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_worker_that_dies_at_the_very_end_does_not_keep_the_others_waiting(
+    victim: int, tmp_path: Path
+) -> None:
+    script = tmp_path / "dying.py"
+    script.write_text(DYING.format(victim=victim))
+    ended = subprocess.run([sys.executable, script], cwd=ROOT, env=ENV, check=False, timeout=60)
+    assert ended.returncode == 0
 
 
 UNGUARDED = """

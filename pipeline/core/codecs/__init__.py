@@ -1,15 +1,18 @@
 """Masks in the notations of labelling platforms: one module per notation, found by its name.
 
-A codec is a module here with `encode(mask) -> str | bytes` and `decode(data, height, width) -> Mask`. Adding
-one is adding its module; a name that starts with an underscore is not a codec.
+A codec is a module here with `encode(mask) -> str | bytes` and `decode(data, height, width) -> Mask`; or one
+that puts all masks of a frame into one picture, with `LAYERED = True`, `encode(InstanceMap) -> bytes` and
+`decode(data) -> InstanceMap`. Adding one is adding its module; a name that starts with an underscore is not a
+codec.
 """
 
 import importlib
 import pkgutil
 from collections.abc import Sequence
 from functools import cache
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
+from pipeline.core.instances import DrawnInstances, Instance, InstanceMap
 from pipeline.core.masks import Mask, MaskError, Raster
 
 MaskData: TypeAlias = str | bytes | Sequence[int]
@@ -26,9 +29,17 @@ class Codec(Protocol):
         """The mask that the data say; `MaskError` if they are not in this notation or do not fit the size."""
 
 
-def encode(codec: str, mask: Mask | Raster) -> str | bytes:
+def encode(codec: str, mask: Mask | Raster | Instance) -> str | bytes:
     """The mask in the named notation. Raises `MaskError` for an unknown name."""
-    return _codec(codec).encode(mask.to_mask() if isinstance(mask, Raster) else mask)
+    return _codec(codec).encode(as_mask(mask))
+
+
+def as_mask(mask: Mask | Raster | Instance) -> Mask:
+    """The same pixels as toggles; an instance of a drawn picture is read from its file."""
+    if isinstance(mask, Instance) and isinstance(mask.of, DrawnInstances):
+        whole: InstanceMap = _module(mask.of.codec).decode(mask.of.data)
+        return whole.mask(mask.number)
+    return mask if isinstance(mask, Mask) else mask.to_mask()
 
 
 def decode(codec: str, data: MaskData, height: int, width: int) -> Mask:
@@ -39,9 +50,24 @@ def decode(codec: str, data: MaskData, height: int, width: int) -> Mask:
     return _codec(codec).decode(data, height, width)
 
 
-@cache
+def layered(codec: str) -> bool:
+    """Say whether the notation puts all masks of a frame into one picture ("" is none)."""
+    return bool(codec) and getattr(_module(codec), "LAYERED", False)
+
+
+def encode_map(codec: str, whole: InstanceMap) -> bytes:
+    """The picture in the named layered notation. Raises `MaskError` for an unknown name."""
+    data: bytes = _module(codec).encode(whole)
+    return data
+
+
 def _codec(name: str) -> Codec:
+    return cast("Codec", _module(name))
+
+
+@cache
+def _module(name: str) -> Any:  # noqa: ANN401 - a module, of one of two kinds
     known = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     if name not in known:
         raise MaskError(f"mask codec {name!r} is not known; expected one of {', '.join(known)}")
-    return cast("Codec", importlib.import_module(f"{__name__}.{name}"))
+    return importlib.import_module(f"{__name__}.{name}")

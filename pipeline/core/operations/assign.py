@@ -105,8 +105,18 @@ class Set:
         return item if answers == item.answers else replace(item, answers=answers)
 
     def _classified(self, row: LabelRow) -> LabelRow:
+        # Where sensors of the row have it, it is set on each of them.
+        name = self._answer(None).attribute
+        sensors = dict.fromkeys(item.sensor for item in row.classifications if item.name == name)
+        for sensor in sensors or (None,):
+            row = self._classified_on(row, sensor)
+        return row
+
+    def _classified_on(self, row: LabelRow, sensor: str | None) -> LabelRow:
         answer, frames = self._answer(None), self._frames()
-        named = [item for item in row.classifications if item.name == answer.attribute]
+        named = [
+            item for item in row.classifications if item.name == answer.attribute and item.sensor == sensor
+        ]
         whole = frames is None or any(item.frames is None for item in named)
         if len(named) == 1 and (named[0].answer, named[0].frames) == (answer, frames):
             return row
@@ -114,7 +124,8 @@ class Set:
         if whole and named:
             new, rest = replace(named[0], answer=answer, frames=frames), [None for _ in named]
         else:
-            new = Classification(derived_id(row.key, "set", answer.attribute, frames), answer, frames)
+            place = (answer.attribute, frames) if sensor is None else (answer.attribute, frames, sensor)
+            new = Classification(derived_id(row.key, "set", *place), answer, frames, sensor=sensor)
             rest = [_cut(item, frames or ()) for item in named]
         others = dict(zip(map(id, named), rest, strict=True))
         kept = [others.get(id(item), item) for item in row.classifications]

@@ -44,7 +44,7 @@ class Clip:
         found: list[ObjectInstance] = []
         pieces: dict[str, list[ObjectInstance]] = {}
         for item in row.objects:
-            kept = redrawn(row, item, _cut_to(row))
+            kept = redrawn(row, item, _cut_to(row, item))
             further = _further_pieces(row, item) if kept else []
             found.extend([kept, *further] if kept else [])
             if further:
@@ -57,13 +57,13 @@ class Clip:
         return ontology
 
 
-def _cut_to(row: LabelRow) -> Callable[[Geometry, int], Geometry | None]:
+def _cut_to(row: LabelRow, item: ObjectInstance) -> Callable[[Geometry, int], Geometry | None]:
     def cut(geometry: Geometry, frame: int) -> Geometry | None:
         if not isinstance(
             geometry, Box | Polygon | Polyline | Point | Skeleton | RotatedBox | Ellipse | Cuboid2D
         ):
             return geometry
-        height, width = size_of(row, frame)
+        height, width = size_of(row, item, frame)
         return clipped_to(geometry, width, height)
 
     return cut
@@ -134,7 +134,7 @@ def _further_pieces(row: LabelRow, item: ObjectInstance) -> list[ObjectInstance]
         geometry = occurrence.geometry
         if not isinstance(geometry, Polyline):
             continue
-        height, width = size_of(row, frame)
+        height, width = size_of(row, item, frame)
         for place, points in enumerate(polygons.clip_polyline(geometry.points, width, height)[1:], start=2):
             lines.setdefault(place, {})[frame] = replace(occurrence, geometry=Polyline(points))
     pieces = ((place, with_occurrences(item, occurrences)) for place, occurrences in lines.items())

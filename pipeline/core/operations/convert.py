@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pipeline.core import polygons
 from pipeline.core.geometry import (
+    AnyMask,
     Box,
     Ellipse,
     Geometry,
@@ -17,7 +18,7 @@ from pipeline.core.geometry import (
     shape_of,
 )
 from pipeline.core.labels import LabelRow, ObjectInstance
-from pipeline.core.masks import AlphaMask, EncodedMask, Mask, Raster
+from pipeline.core.masks import AlphaMask, Mask
 from pipeline.core.measure import bounds, corners, mask_of, turned
 from pipeline.core.ontology import ClassDef, Ontology
 from pipeline.core.operations.edits import merged_classes, redrawn, size_of, with_objects
@@ -106,9 +107,9 @@ class Convert:
         )
 
     def _object(self, row: LabelRow, item: ObjectInstance) -> ObjectInstance:
-        return redrawn(row, item, partial(self._drawn, row)) or item
+        return redrawn(row, item, partial(self._drawn, row, item)) or item
 
-    def _drawn(self, row: LabelRow, geometry: Geometry, frame: int) -> Geometry:
+    def _drawn(self, row: LabelRow, item: ObjectInstance, geometry: Geometry, frame: int) -> Geometry:
         if self.to is Shape.BOX:
             return boxed(geometry)
         if isinstance(geometry, Box) and self.to is Shape.ROTATED_BOX:
@@ -117,9 +118,9 @@ class Convert:
             return replace(geometry, circle=False)
         if self.to is Shape.POLYGON:
             return polygon_of(geometry, self.tolerance)
-        if isinstance(geometry, Mask | Raster | EncodedMask | AlphaMask):
+        if isinstance(geometry, AnyMask | AlphaMask):
             return _whole(geometry)
-        return polygons.fill(polygon_of(geometry, self.tolerance).parts, *size_of(row, frame))
+        return polygons.fill(polygon_of(geometry, self.tolerance).parts, *size_of(row, item, frame))
 
 
 def boxed(geometry: Geometry) -> Box:
@@ -137,7 +138,7 @@ def polygon_of(geometry: Geometry, tolerance: float) -> Polygon:
     """Return the outline of an area in the image, as `Convert` says. ValueError where there is none."""
     if isinstance(geometry, Polygon):
         return geometry
-    if isinstance(geometry, Mask | Raster | EncodedMask | AlphaMask):
+    if isinstance(geometry, AnyMask | AlphaMask):
         parts = polygons.trace(_whole(geometry), tolerance)
     elif isinstance(geometry, Ellipse):
         parts = ((_around(geometry, max(tolerance, CHORD)),),)
@@ -152,7 +153,7 @@ def polygon_of(geometry: Geometry, tolerance: float) -> Polygon:
     return Polygon(parts)
 
 
-def _whole(geometry: Mask | Raster | EncodedMask | AlphaMask) -> Mask:
+def _whole(geometry: AnyMask | AlphaMask) -> Mask:
     if not isinstance(geometry, AlphaMask):
         return mask_of(geometry)
     inner = Mask.from_array(geometry.crop >= OPAQUE)

@@ -107,9 +107,9 @@ def redrawn(
     return with_occurrences(item, occurrences)
 
 
-def size_of(row: LabelRow, frame: int) -> tuple[int, int]:
-    """Return (height, width) of a frame. Raises ValueError where it is not known."""
-    size = row.size_at(frame)
+def size_of(row: LabelRow, item: ObjectInstance, frame: int) -> tuple[int, int]:
+    """Return (height, width) of the picture that an object is on. Raises ValueError where it is not known."""
+    size = row.size_at(frame, item.sensor)
     if size is None:
         raise ValueError("the size of the picture is not known; give it in the source or in the target")
     return size

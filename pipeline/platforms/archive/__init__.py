@@ -28,4 +28,5 @@ PLATFORM = Platform(
     ),
     connect=connect,
     address=_address,
+    folder=lambda settings: settings.pictures,
 )

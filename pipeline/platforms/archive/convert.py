@@ -26,6 +26,7 @@ from pipeline.core.labels import (
     Provenance,
     Raw,
     Relation,
+    Sensor,
 )
 from pipeline.core.ontology import AttributeKind
 from pipeline.core.rows import RowKey
@@ -108,10 +109,7 @@ def _row_to_wire(row: LabelRow) -> wire.RowWire:
         row.key,
         row.title,
         row.media_kind,
-        tuple(
-            wire.MediaWire(item.name, item.path, item.url, item.ref, item.sha256, item.width, item.height)
-            for item in row.media
-        ),
+        _media_to_wire(row.media),
         row.frame_count,
         _finite(row.fps),
         tuple(map(_object_to_wire, row.objects)),
@@ -126,6 +124,7 @@ def _row_to_wire(row: LabelRow) -> wire.RowWire:
         _finite(row.score),
         _plain(row.metadata, "metadata"),
         _raw_to_wire(row.raw),
+        tuple(map(_sensor_to_wire, row.sensors)),
     )
 
 
@@ -134,10 +133,7 @@ def _row_from_wire(row: wire.RowWire) -> LabelRow:
         row.key,
         row.title,
         row.media_kind,
-        tuple(
-            Media(item.name, item.path, item.url, item.ref, item.sha256, item.width, item.height)
-            for item in row.media
-        ),
+        _media_from_wire(row.media),
         row.frame_count,
         row.fps,
         tuple(map(_object_from_wire, row.objects)),
@@ -152,7 +148,34 @@ def _row_from_wire(row: wire.RowWire) -> LabelRow:
         row.score,
         row.metadata,
         _raw_from_wire(row.raw),
+        tuple(map(_sensor_from_wire, row.sensors)),
     )
+
+
+def _media_to_wire(media: Iterable[Media]) -> tuple[wire.MediaWire, ...]:
+    return tuple(
+        wire.MediaWire(
+            item.name, item.path, item.url, item.ref, item.sha256, item.width, item.height, item.points
+        )
+        for item in media
+    )
+
+
+def _media_from_wire(media: Iterable[wire.MediaWire]) -> tuple[Media, ...]:
+    return tuple(
+        Media(item.name, item.path, item.url, item.ref, item.sha256, item.width, item.height, item.points)
+        for item in media
+    )
+
+
+def _sensor_to_wire(item: Sensor) -> wire.SensorWire:
+    media = _media_to_wire(item.media)
+    return wire.SensorWire(item.name, item.media_kind, media, item.frame_count, _raw_to_wire(item.raw))
+
+
+def _sensor_from_wire(item: wire.SensorWire) -> Sensor:
+    media = _media_from_wire(item.media)
+    return Sensor(item.name, item.media_kind, media, item.frame_count, _raw_from_wire(item.raw))
 
 
 def _object_to_wire(item: ObjectInstance) -> wire.ObjectWire:
@@ -174,6 +197,7 @@ def _object_to_wire(item: ObjectInstance) -> wire.ObjectWire:
         _answers_to_wire(item.answers),
         item.track,
         _raw_to_wire(item.raw),
+        item.sensor,
     )
 
 
@@ -192,7 +216,7 @@ def _object_from_wire(item: wire.ObjectWire) -> ObjectInstance:
         raise ValueError(f"object {item.id!r} of class {item.class_name!r} is drawn on no frame")
     answers = _answers_from_wire(item.answers)
     return ObjectInstance(
-        item.id, item.class_name, occurrences, answers, item.track, _raw_from_wire(item.raw)
+        item.id, item.class_name, occurrences, answers, item.track, _raw_from_wire(item.raw), item.sensor
     )
 
 
@@ -204,6 +228,7 @@ def _classification_to_wire(item: Classification) -> wire.ClassificationWire:
         _finite(item.confidence),
         _provenance_to_wire(item.provenance),
         _raw_to_wire(item.raw),
+        item.sensor,
     )
 
 
@@ -215,6 +240,7 @@ def _classification_from_wire(item: wire.ClassificationWire) -> Classification:
         item.confidence,
         _provenance_from_wire(item.provenance),
         _raw_from_wire(item.raw),
+        item.sensor,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.core import codecs
 from pipeline.core.geometry import (
+    AnyMask,
     Box,
     Cuboid,
     Cuboid2D,
@@ -27,7 +28,7 @@ from pipeline.core.geometry import (
     RotatedBox,
     Skeleton,
 )
-from pipeline.core.masks import MAX_PIXELS, AlphaMask, EncodedMask, Mask, MaskError, Raster
+from pipeline.core.masks import MAX_PIXELS, AlphaMask, EncodedMask, MaskError
 from pipeline.platforms.archive import wire
 
 _CODEC = "encord_rle"
@@ -65,7 +66,7 @@ def write_geometry(geometry: Geometry) -> wire.AnyGeometryWire:
     is kept as it is. Raises MaskError for a mask whose data do not fit its size, ValueError for a number that
     is not finite.
     """
-    if isinstance(geometry, Mask | Raster | EncodedMask):
+    if isinstance(geometry, AnyMask):
         return wire.MaskWire(geometry.height, geometry.width, _string(geometry))
     if isinstance(geometry, AlphaMask):
         data = zlib.compress(np.ascontiguousarray(geometry.crop).tobytes(), 6)
@@ -128,7 +129,7 @@ def _flat(geometry: Geometry) -> Iterator[float]:
         yield from value if isinstance(value, tuple) else (value,)
 
 
-def _string(mask: Mask | Raster | EncodedMask) -> str:
+def _string(mask: AnyMask) -> str:
     if isinstance(mask, EncodedMask):
         if mask.codec == _CODEC:
             return mask.data if isinstance(mask.data, str) else mask.data.decode("ascii")

@@ -14,3 +14,10 @@ class Settings(BaseModel):
     platform: Literal["archive"] = "archive"
     path: Path
     """The folder; relative to the working folder."""
+    folder: Path | None = None
+    """As a source: where the pictures are that `path` of a row's media names, for targets that copy them."""
+
+    @property
+    def pictures(self) -> Path | None:
+        """The folder of the pictures, if it is known."""
+        return None if self.folder is None else self.folder.expanduser()

@@ -240,6 +240,7 @@ class ObjectWire(Wire, rename={"class_name": "class"}):
     answers: tuple[AnswerWire, ...] = ()
     track: str | None = None
     raw: RawWire | None = None
+    sensor: str | None = None
 
 
 class ClassificationWire(Wire):
@@ -251,6 +252,7 @@ class ClassificationWire(Wire):
     confidence: Number | None = None
     provenance: ProvenanceWire | None = None
     raw: RawWire | None = None
+    sensor: str | None = None
 
 
 class GroupWire(Wire):
@@ -279,6 +281,17 @@ class MediaWire(Wire):
     sha256: str | None = None
     width: int | None = None
     height: int | None = None
+    points: int | None = None
+
+
+class SensorWire(Wire):
+    """`Sensor`."""
+
+    name: str
+    media_kind: MediaKind
+    media: tuple[MediaWire, ...] = ()
+    frame_count: int | None = None
+    raw: RawWire | None = None
 
 
 class RowWire(Wire):
@@ -299,6 +312,7 @@ class RowWire(Wire):
     score: Number | None = None
     metadata: dict[str, Any] = {}
     raw: RawWire | None = None
+    sensors: tuple[SensorWire, ...] = ()
 
 
 # ---- what a first pass reads of a row --------------------------------------------------------------------

@@ -29,4 +29,5 @@ PLATFORM = Platform(
     ),
     connect=connect,
     address=_address,
+    folder=lambda settings: settings.pictures,
 )

@@ -34,10 +34,17 @@ class Settings(BaseModel):
     images: Path | None = None
     """For results files: an instances file that gives images and categories, or another results file whose
     masks give the sizes."""
+    folder: Path | None = None
+    """As a source: where the pictures are that `file_name` names, for targets that copy them."""
     geometry: Wanted = Wanted.ALL
     """As a source: which geometry of an annotation is read."""
     style: Style = Style.INSTANCES
     """As a target: a whole instances file, or a results file (a list of detections)."""
+
+    @property
+    def pictures(self) -> Path | None:
+        """The folder of the pictures, if it is known."""
+        return None if self.folder is None else self.folder.expanduser()
 
     @property
     def files(self) -> tuple[Path, ...]:

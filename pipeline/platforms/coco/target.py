@@ -78,6 +78,10 @@ class CocoTarget:
         """Open rows; the new file holds nothing of them."""
         return [OpenRow(task, place) for task, place in zip(tasks, places, strict=True)]
 
+    def arrange(self, row: EditedRow) -> EditedRow:
+        """Return the row as it is."""
+        return row
+
     def pack(self, row: EditedRow) -> PackedRow:
         """Write the row as an image and its annotations. Raises RowError."""
         return pack_row(row, self._style)

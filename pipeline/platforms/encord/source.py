@@ -1,16 +1,15 @@
 """Encord as a source: rows in the order of the project's listing, loaded in bundles ahead of their use."""
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import BundleRefused, RowError
+from pipeline.io.streams import ahead
 from pipeline.platforms.encord.client import Wanted
 from pipeline.platforms.encord.convert import Opened
 from pipeline.platforms.encord.listing import Listed, Spool, blank_row
@@ -21,9 +20,6 @@ from pipeline.ports import RowChoice
 KEYS_AT_ONCE = 500
 ROWS_AT_ONCE = 200
 REQUESTS_AHEAD = 3
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class EncordSource:
     ) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the rows that are wanted."""
         read = partial(self._read, ontology=await self._project.ontology())
-        async with aclosing(_ahead(self._parts(wanted), read, REQUESTS_AHEAD)) as parts:
+        async with aclosing(ahead(self._parts(wanted), read, REQUESTS_AHEAD)) as parts:
             async for part in parts:
                 for task in part:
                     yield task
@@ -163,24 +159,3 @@ async def _still(
     keys = await wanted([found.key for found in waiting])
     left = [found for found in waiting if found.key.key in keys]
     return [left[start : start + ROWS_AT_ONCE] for start in range(0, len(left), ROWS_AT_ONCE)]
-
-
-async def _ahead(
-    items: AsyncIterator[Item], work: Callable[[Item], Awaitable[Result]], at_once: int
-) -> AsyncGenerator[Result, None]:
-    """Give the results in the order of the items, working on a few items ahead of the one that is given.
-
-    Plain tasks and no task group: a generator may be closed from another task than the one that began it.
-    """
-    running: deque[asyncio.Future[Result]] = deque()
-    try:
-        async for item in items:
-            running.append(asyncio.ensure_future(work(item)))
-            if len(running) == at_once:
-                yield await running.popleft()
-        while running:
-            yield await running.popleft()
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)

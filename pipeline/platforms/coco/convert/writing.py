@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipeline.core.geometry import Box, Geometry, Polygon, Shape, Skeleton
+from pipeline.core.codecs import as_mask
+from pipeline.core.geometry import AnyMask, Box, Geometry, Polygon, Shape, Skeleton
+from pipeline.core.instances import Instance
 from pipeline.core.labels import Answer, LabelRow, MediaKind, ObjectInstance
 from pipeline.core.losses import Loss, LossKind, Note
 from pipeline.core.masks import EncodedMask, Mask, Raster
@@ -103,7 +105,7 @@ def _size(row: LabelRow) -> tuple[int, int] | None:
             (shape.height, shape.width)
             for item in row.objects
             for shape in [found.geometry for found in item.occurrences.values()]
-            if isinstance(shape, Mask | EncodedMask | Raster)
+            if isinstance(shape, AnyMask)
         ),
         None,
     )
@@ -113,6 +115,9 @@ def _notes(row: LabelRow, *, numbered: bool) -> Iterator[Note]:
     if not numbered:
         why = "results name an image by a number alone; neither key nor title is one, so it gets a new one"
         yield Note(row.key, None, "image id", why)
+    for item in row.objects:
+        if item.track is not None and item.track == item.id:
+            yield Note(row.key, item.id, "track", "the track is the object's own id, which COCO numbers anew")
     authors = any(
         found.provenance.created_by or found.provenance.created_at or found.provenance.edited_by
         for item in row.objects
@@ -168,9 +173,11 @@ def _is_held(packing: _Packing, item: ObjectInstance) -> bool:
     if item.shape not in _KEYS:
         packing.lose(item.id, LossKind.SHAPE, f"COCO holds no {item.shape} (class {item.class_name!r})")
         return False
-    if packing.row.media_kind is not MediaKind.IMAGE or list(item.occurrences) != [0]:
+    alone = packing.row.media_kind is MediaKind.IMAGE and item.sensor is None
+    if not alone or list(item.occurrences) != [0]:
         frames = ", ".join(map(str, item.occurrences))
-        why = f"COCO holds single images; the object is on frame {frames} of a {packing.row.media_kind}"
+        place = packing.row.media_kind if item.sensor is None else f"sensor, {item.sensor!r}"
+        why = f"COCO holds single images; the object is on frame {frames} of a {place}"
         packing.lose(item.id, LossKind.FRAMES, why)
         return False
     found = item.occurrences[0]
@@ -179,7 +186,7 @@ def _is_held(packing: _Packing, item: ObjectInstance) -> bool:
     ):
         packing.lose(item.id, LossKind.SHAPE, "COCO cannot tell keypoints that are all zero from none")
         return False
-    if item.track is not None:
+    if item.track is not None and item.track != item.id:
         packing.lose(item.id, LossKind.TRACK, f"COCO holds no tracks ({item.track!r})")
     if not found.keyframe:
         packing.lose(item.id, LossKind.KEYFRAME, "COCO does not mark what was interpolated")
@@ -317,7 +324,7 @@ def _write_geometry(packing: _Packing, body: Json, key: str, item: ObjectInstanc
 
 def _check_size(row: LabelRow, geometry: Geometry) -> None:
     size = _size(row)
-    if isinstance(geometry, Mask | EncodedMask | Raster) and (geometry.height, geometry.width) != size:
+    if isinstance(geometry, AnyMask) and (geometry.height, geometry.width) != size:
         found = f"{geometry.height} x {geometry.width}"
         raise ValueError(f"its mask is {found} (height x width), the image is {size}; they must be equal")
 
@@ -335,8 +342,8 @@ def _same_segmentation(value: Any, geometry: Geometry) -> bool:  # noqa: ANN401 
 
 def _segmentation(geometry: Geometry, size: tuple[int, int] | None) -> list[list[float]] | Json:
     """Return the segmentation of a polygon or mask; holes need the (height, width) of the image."""
-    if isinstance(geometry, Raster):
-        return shapes.write_mask(geometry.to_mask())
+    if isinstance(geometry, Raster | Instance):
+        return shapes.write_mask(as_mask(geometry))
     if isinstance(geometry, Mask | EncodedMask):
         return shapes.write_mask(geometry)
     if not isinstance(geometry, Polygon):

@@ -33,7 +33,10 @@ class Classifications:
         """Return entry and old frame entries of each classification, by its hash."""
         found: dict[str, tuple[Json, Mapping[str, Any]]] = {}
         for item in self._packing.row.classifications:
-            if item.id not in skipped:
+            if item.sensor is not None:
+                why = f"{item.name!r} belongs to sensor {item.sensor!r}; a row of Encord has no sensors"
+                self._packing.lose(item.id, LossKind.FRAMES, why)
+            elif item.id not in skipped:
                 found[hashes[item.id]] = self._one(item, hashes[item.id])
         return found
 

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.core import codecs
 from pipeline.core.geometry import (
     XY,
+    AnyMask,
     Box,
     Cuboid2D,
     Ellipse,
@@ -26,6 +27,7 @@ from pipeline.core.geometry import (
     Skeleton,
     Visibility,
 )
+from pipeline.core.instances import Instance
 from pipeline.core.masks import EncodedMask, Mask, Raster
 from pipeline.core.ontology import SkeletonTemplate
 from pipeline.platforms.encord.convert import cuboids
@@ -258,7 +260,7 @@ def _skeleton_wire(
     return nodes
 
 
-def encoded(mask: Mask | Raster | EncodedMask) -> EncodedMask:
+def encoded(mask: AnyMask) -> EncodedMask:
     """Return the mask in Encord's notation. MaskError for data in another notation that are broken."""
     if not isinstance(mask, EncodedMask):
         return EncodedMask(mask.height, mask.width, MASK_CODEC, codecs.encode(MASK_CODEC, mask))
@@ -267,7 +269,7 @@ def encoded(mask: Mask | Raster | EncodedMask) -> EncodedMask:
     return encoded(codecs.decode(mask.codec, mask.data, mask.height, mask.width))
 
 
-def _mask_wire(mask: Mask | Raster | EncodedMask, width: float, height: float) -> Json:  # noqa: ARG001
+def _mask_wire(mask: AnyMask, width: float, height: float) -> Json:  # noqa: ARG001
     ready = encoded(mask)
     data = ready.data if isinstance(ready.data, str) else ready.data.decode("ascii")
     return {"bitmask": {"top": 0, "left": 0, "height": ready.height, "width": ready.width, "rleString": data}}
@@ -291,6 +293,7 @@ _ENCODERS: dict[type, Callable[[Any, float, float], Json]] = {
     Mask: _mask_wire,
     Raster: _mask_wire,
     EncodedMask: _mask_wire,
+    Instance: _mask_wire,
     Cuboid2D: _cuboid_2d_wire,
 }
 
@@ -299,7 +302,7 @@ _ENCODERS: dict[type, Callable[[Any, float, float], Json]] = {
 
 
 def _check(geometry: Geometry, width: float, height: float) -> None:
-    if isinstance(geometry, Mask | Raster | EncodedMask):
+    if isinstance(geometry, AnyMask):
         if (geometry.height, geometry.width) != (height, width):
             message = (
                 f"the mask is {geometry.width} x {geometry.height} pixels, the picture {width} x {height}"

@@ -88,12 +88,8 @@ def _object(
     if not item.occurrences:
         raise packing.refuse(f"object {item.id!r} ({item.class_name})", "it is on no frame; remove it")
     label = packing.index.pairs.get((item.class_name, item.shape))
-    if label is None or not label.drawn:
-        if item.shape in DRAWN:
-            why = packing.index.ontology.explain_missing(item.class_name, item.shape)
-            raise packing.refuse(_what(item), why)
-        why = f"Encord has no {item.shape.value} on pictures ({item.class_name}); add `convert`, or drop it"
-        packing.lose(item.id, LossKind.SHAPE, why)
+    if label is None or not label.drawn or item.sensor is not None:
+        _leave_out(packing, item)
         return None
     if item.answers or len(item.occurrences) > 1 or 0 not in item.occurrences:
         _check_frames(packing, item)
@@ -113,6 +109,19 @@ def _object(
     if item.track is not None and item.track != item.id:
         _track_losses(packing, item)
     return done
+
+
+def _leave_out(packing: Packing, item: ObjectInstance) -> None:
+    """Report an object that has no place in Encord; RowError where the ontology could give it one."""
+    if item.sensor is not None:
+        why = f"it is on sensor {item.sensor!r} ({item.class_name}); a row of Encord has no sensors"
+        packing.lose(item.id, LossKind.FRAMES, why)
+    elif item.shape in DRAWN:
+        why = packing.index.ontology.explain_missing(item.class_name, item.shape)
+        raise packing.refuse(_what(item), why)
+    else:
+        why = f"Encord has no {item.shape.value} on pictures ({item.class_name}); add `convert`, or drop it"
+        packing.lose(item.id, LossKind.SHAPE, why)
 
 
 def _what(item: ObjectInstance) -> str:

@@ -76,7 +76,11 @@ def _opened(row: EditedRow) -> Opened:
 def _packing(row: EditedRow, ontology: Ontology, author: Author, rules: Rules, names: Hashes) -> Packing:
     opened, hashes = _opened(row), names.objects
     if row.row.relations:  # what Encord cannot draw is left out, and nothing can point at it
-        drawn = {item.id for item in row.row.objects if item.occurrences and item.shape in DRAWN}
+        drawn = {
+            item.id
+            for item in row.row.objects
+            if item.occurrences and item.shape in DRAWN and item.sensor is None
+        }
         hashes = {key: name for key, name in hashes.items() if key in drawn}
     return Packing(row, index_of(ontology), opened.layout, author, rules, hashes)
 

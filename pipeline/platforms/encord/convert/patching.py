@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.core import codecs
-from pipeline.core.geometry import Geometry, shape_of
+from pipeline.core.geometry import AnyMask, Geometry, shape_of
 from pipeline.core.labels import Answer, ObjectInstance, Occurrence
-from pipeline.core.masks import EncodedMask, Mask, MaskError, Raster
+from pipeline.core.masks import MaskError
+from pipeline.core.measure import mask_of
 from pipeline.core.ontology import SkeletonTemplate
 from pipeline.platforms.encord.convert import geometry as geometries
 from pipeline.platforms.encord.convert.answers import Entries, read_dynamic
@@ -87,20 +87,14 @@ def _drawn(geometry: Geometry, size: tuple[int, int], template: SkeletonTemplate
 
 def same_geometry(one: Geometry, other: Geometry) -> bool:
     """Whether two geometries are equal; masks are compared by their pixels, whatever their notation."""
-    if isinstance(one, Mask | Raster | EncodedMask) and isinstance(other, Mask | Raster | EncodedMask):
+    if isinstance(one, AnyMask) and isinstance(other, AnyMask):
         if one == other:
             return True
         try:
-            return _pixels(one) == _pixels(other)
+            return mask_of(one) == mask_of(other)
         except MaskError:
             return False
     return shape_of(one) is shape_of(other) and one == other
-
-
-def _pixels(mask: Mask | Raster | EncodedMask) -> Mask:
-    if isinstance(mask, EncodedMask):
-        return codecs.decode(mask.codec, mask.data, mask.height, mask.width)
-    return mask.to_mask() if isinstance(mask, Raster) else mask
 
 
 def _answers(
