@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, Self
 
+import anyio
 from yarl import URL
 
 from pipeline.core.backoff import RetryPolicy, RetryQuota
@@ -156,8 +157,10 @@ class Channels:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self.guarded.__aexit__(*error)
-        await self._session.__aexit__(*error)
+        # Also where the run is being cancelled: a session that is left open is complained of at the end.
+        with anyio.CancelScope(shield=True):
+            await self.guarded.__aexit__(*error)
+            await self._session.__aexit__(*error)
 
     def get(self, base_url: str, limits: Limits) -> HostChannel:
         """Return the channel of the host of `base_url`: the same for every URL of that scheme, host and port.
