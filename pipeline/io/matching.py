@@ -1,7 +1,7 @@
 """Matches the keys of a source with the rows that a target lists, on disk, in flat memory."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
@@ -138,6 +138,16 @@ class Matching:
         self._keyed = True
         rows = [(_value(self._rule, key), key.key, key.ordinal, key.title, key.labels) for key in batch]
         await self._run(self._insert, _SOURCE, rows)
+
+    async def add_source(self, keys: AsyncIterable[RowKey]) -> None:
+        """Add all keys of a source, some at a time."""
+        waiting: list[RowKey] = []
+        async for key in keys:
+            waiting.append(key)
+            if len(waiting) == AT_ONCE:
+                await self.add_keys(waiting)
+                waiting = []
+        await self.add_keys(waiting)
 
     async def of(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
         """Return the place of each key, in the same order."""

@@ -5,25 +5,23 @@ standard input, which is a JSON object: `rows`, and the `engine` of the job.
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
-from multiprocessing import active_children
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 BEGAN = time.perf_counter()
 
-from pipeline import Job, run_sync  # noqa: E402
+from pipeline import Job  # noqa: E402
 from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence  # noqa: E402
 from pipeline.core.masks import Raster  # noqa: E402
 from pipeline.core.rows import Mode  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
 from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, boxes, rasters, title_of  # noqa: E402
-from scripts.benchmarks.watching import Watch, cpu_seconds, say  # noqa: E402
+from scripts.benchmarks.watching import ran, say  # noqa: E402
 
 DRAWN_BOXES = boxes()
 
@@ -42,8 +40,7 @@ def main() -> None:
 def measured(
     task: dict[str, Any], drawn: list[Raster], order: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """Run one job; its CPU is that of this process and of its workers."""
-    watch = Watch()
+    """Run one job."""
     job = Job(
         name="bench",
         source=rows(order["rows"], drawn),
@@ -53,24 +50,7 @@ def measured(
         engine=order["engine"],
         journal=f"sqlite:///{folder}/labelferry.db",
     )
-    began, cpu = time.perf_counter(), cpu_seconds()
-    report = run_sync(job, listeners=[watch])
-    seconds = time.perf_counter() - began
-    for worker in active_children():
-        worker.join()
-    return {
-        "rows": report.rows["saved"],
-        "rejected": report.rows["rejected"],
-        "seconds": seconds,
-        "cpu": cpu_seconds() - cpu,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "stages": dict(report.seconds),
-        "pace": report.pace,
-        "sent": watch.sent,
-        "moved": (watch.moved[0], watch.moved[-1]),
-        "at_once": watch.at_once(),
-        "statuses": watch.statuses,
-    }
+    return ran(job)
 
 
 def rows(count: int, drawn: list[Raster]) -> Iterator[LabelRow]:

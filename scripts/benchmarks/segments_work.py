@@ -6,12 +6,10 @@ standard input, which is a JSON object: `work` (bitmap, vector or read), `rows`,
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
-from multiprocessing import active_children
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +20,7 @@ import anyio  # noqa: E402
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from pipeline import Job, run_sync  # noqa: E402
+from pipeline import Job  # noqa: E402
 from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.instances import instances_of  # noqa: E402
 from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence  # noqa: E402
@@ -32,7 +30,7 @@ from pipeline.io.collecting import rare_collections  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
 from pipeline.wiring.ends import source_of, tools_for  # noqa: E402
 from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, boxes, instance_rasters, title_of  # noqa: E402
-from scripts.benchmarks.watching import Watch, cpu_seconds, say  # noqa: E402
+from scripts.benchmarks.watching import cpu_seconds, ran, say  # noqa: E402
 
 Drawn = Sequence[NDArray[np.uint32]]
 DRAWN_BOXES = boxes()
@@ -53,8 +51,7 @@ def main() -> None:
 
 
 def writing(task: dict[str, Any], drawn: Drawn, order: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Run one job; its CPU is that of this process and of its workers."""
-    watch = Watch()
+    """Run one job."""
     made = bitmaps(order["rows"], drawn) if order["work"] == "bitmap" else vectors(order["rows"])
     job = Job(
         name="bench",
@@ -64,22 +61,7 @@ def writing(task: dict[str, Any], drawn: Drawn, order: dict[str, Any], folder: P
         engine=order["engine"],
         journal=f"sqlite:///{folder}/labelferry.db",
     )
-    began, cpu = time.perf_counter(), cpu_seconds()
-    report = run_sync(job, listeners=[watch])
-    seconds = time.perf_counter() - began
-    for worker in active_children():
-        worker.join()
-    return {
-        "rows": report.rows["saved"],
-        "rejected": report.rows["rejected"],
-        "seconds": seconds,
-        "cpu": cpu_seconds() - cpu,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "stages": dict(report.seconds),
-        "sent": watch.sent,
-        "at_once": watch.at_once(),
-        "statuses": watch.statuses,
-    }
+    return ran(job)
 
 
 def reading(task: dict[str, Any], _: Drawn, order: dict[str, Any], folder: Path) -> dict[str, Any]:

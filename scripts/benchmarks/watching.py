@@ -5,8 +5,10 @@ import resource
 import sys
 import time
 from itertools import accumulate
+from multiprocessing import active_children
 from typing import Any
 
+from pipeline import Job, run_sync
 from pipeline.events import BundleDone, Event, RequestDone, RowsOpened
 
 
@@ -32,6 +34,29 @@ class Watch:
         """Return the most requests that were under way at once."""
         moments = sorted([(moment, 1) for moment in self.sent] + [(moment, -1) for moment in self.ended])
         return max(accumulate(step for _, step in moments))
+
+
+def ran(job: Job) -> dict[str, Any]:
+    """Run one job, and return what it took; its CPU is that of this process and of its workers."""
+    watch = Watch()
+    began, cpu = time.perf_counter(), cpu_seconds()
+    report = run_sync(job, listeners=[watch])
+    seconds = time.perf_counter() - began
+    for worker in active_children():
+        worker.join()
+    return {
+        "rows": report.rows["saved"],
+        "rejected": report.rows["rejected"],
+        "seconds": seconds,
+        "cpu": cpu_seconds() - cpu,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "stages": dict(report.seconds),
+        "pace": report.pace,
+        "sent": watch.sent,
+        "moved": (watch.moved[0], watch.moved[-1]),
+        "at_once": watch.at_once(),
+        "statuses": watch.statuses,
+    }
 
 
 def cpu_seconds() -> float:

@@ -1,11 +1,11 @@
 """Encord's part of a job file."""
 
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from pipeline.io.service_address import leaves_unencrypted, service_address
 
 EUROPE = "https://api.encord.com"
 """Where the service is; customers in the United States use https://api.us.encord.com."""
@@ -44,26 +44,13 @@ class Settings(BaseModel):
     @field_validator("url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"not an http or https address; expected one such as {EUROPE}")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("the address has a user, a query or a fragment; take it out")
-        return value.rstrip("/")
+        return service_address(value, EUROPE)
 
     @model_validator(mode="after")
     def _check_credentials(self) -> "Settings":
         given = [name for name in ("ssh_key_file", "ssh_key", "token") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are given; one of them is enough")
-        parts = urlsplit(self.url)
-        if parts.scheme == "http" and not self.insecure and not _is_loopback(parts.hostname or ""):
+        if not self.insecure and leaves_unencrypted(self.url):
             raise ValueError("url: http is not encrypted; use https, or `insecure: true` in a closed network")
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -31,7 +31,6 @@ from pipeline.platforms.encord.wire import Json
 from pipeline.ports import MatchRule, Places, Plan, Tools
 
 PROBE_TRIES = 2
-KEYS_AT_ONCE = 1000
 _COLUMNS = frozenset({"title", "path", "external_id"})
 """What rows are matched by without their metadata."""
 
@@ -72,8 +71,7 @@ class EncordTarget:
         matching = await self._stack.enter_async_context(Matching(self._tools.scratch, rule))
         await self._look(matching, rule)
         if keys is not None:
-            async for some in _batches(keys):
-                await matching.add_keys(some)
+            await matching.add_source(keys)
         return Matched(matching)
 
     async def _look(self, matching: Matching, rule: MatchRule) -> None:
@@ -224,13 +222,3 @@ def _candidate(listed: Listed) -> Candidate:
         listed.client_metadata or {},
         details,
     )
-
-
-async def _batches(keys: AsyncIterable[RowKey]) -> AsyncIterator[list[RowKey]]:
-    waiting: list[RowKey] = []
-    async for key in keys:
-        waiting.append(key)
-        if len(waiting) == KEYS_AT_ONCE:
-            yield waiting
-            waiting = []
-    yield waiting

@@ -10,7 +10,7 @@ from pipeline.core.codecs import instance_png
 from pipeline.core.instances import InstanceMap
 from pipeline.core.labels import LabelRow
 from pipeline.core.masks import MaskError
-from pipeline.errors import RowError, UsageError
+from pipeline.errors import RowError, TransientError, UsageError
 from pipeline.events import Event, NoteSeen
 from pipeline.io.streams import together
 from pipeline.platforms.segments.client import Client
@@ -96,6 +96,8 @@ class OpenDataset:
             maps = await together([partial(fetch, url) for url in urls])
         except (RowError, MaskError) as error:
             raise RowError(f"row {name!r}: its bitmap cannot be read: {error}") from error
+        except TransientError as error:
+            raise TransientError(f"row {name!r}: its bitmap cannot be read: {error}") from error
         return dict(zip(urls, maps, strict=True))
 
 

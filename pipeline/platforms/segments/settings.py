@@ -1,13 +1,12 @@
 """Segments.ai's part of a job file."""
 
 import re
-from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from pipeline.core.instances import OnTop
+from pipeline.io.service_address import leaves_unencrypted, service_address
 from pipeline.platforms.segments.convert.kinds import KINDS
 from pipeline.platforms.segments.wire import LABELSET, STATUSES
 
@@ -73,29 +72,12 @@ class Settings(BaseModel):
     @field_validator("url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            _ = parts.port
-        except ValueError as error:
-            raise ValueError(f"no valid address ({error}); expected one such as {SERVICE}") from None
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"not an http or https address; expected one such as {SERVICE}")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("the address has a user, a query or a fragment; take it out")
-        return value.rstrip("/")
+        return service_address(value, SERVICE)
 
     @model_validator(mode="after")
     def _check_whole(self) -> "Settings":
         if self.groups and self.group_attribute:
             raise ValueError("groups and group_attribute are given; one of them is enough")
-        parts = urlsplit(self.url)
-        if parts.scheme == "http" and not self.insecure and not _is_loopback(parts.hostname or ""):
+        if not self.insecure and leaves_unencrypted(self.url):
             raise ValueError("url: http is not encrypted; use https, or `insecure: true` in a closed network")
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

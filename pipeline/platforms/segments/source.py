@@ -23,11 +23,11 @@ from pipeline.ports import Tools
 KEYS_AT_ONCE = 500
 ROWS_AT_ONCE = 200
 PARTS_AHEAD = 3
+FILES_AHEAD = 50
+"""Rows that are read at once where each may be a file of some megabytes."""
 PROBE_TRIES = 2
 ALIKE = 16
 """Rows whose files do not come, one after the other, before it is the storage that is down and not they."""
-FILES_AHEAD = 50
-"""Rows that are read at once where each may be a file of some megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,15 @@ class SegmentsSource:
             await self._dataset.client.dataset(PROBE_TRIES)  # whether the service itself is down
             if self._failed > ALIKE:
                 raise Stopped(f"files of many rows do not come: {error}; the run can be resumed") from error
-            return Rejection(found.key, "read", f"row {sample.name!r}: {error}")
+            return Rejection(found.key, "read", str(error))
         self._failed = 0
         return task
 
     async def _sized(self, row: LabelRow) -> LabelRow:
-        return replace(row, media=await sized(self._tools, row.media))
+        try:
+            return replace(row, media=await sized(self._tools, row.media))
+        except TransientError as error:
+            raise TransientError(f"row {row.title!r}: its picture cannot be read: {error}") from error
 
 
 async def sized(tools: Tools, media: Sequence[Media]) -> tuple[Media, ...]:

@@ -38,7 +38,6 @@ from pipeline.platforms.segments.wire import Json, Sample
 from pipeline.ports import MatchRule, Places, Plan, Tools
 
 PROBE_TRIES = 2
-KEYS_AT_ONCE = 1000
 
 
 class SegmentsTarget:
@@ -95,7 +94,7 @@ class SegmentsTarget:
             text = f"the samples of the Segments.ai dataset could not be listed: {error}"
             raise Stopped(text) from error
         if keys is not None:
-            await _add_keys(matching, keys)
+            await matching.add_source(keys)
         return Matched(matching)
 
     async def _existing(self) -> Project | None:
@@ -239,13 +238,3 @@ class Matched:
 def _candidate(head: Head) -> Candidate:
     """Return a sample for matching; its uuid is its external id."""
     return Candidate(head.uuid, head.name, head.url, head.uuid, head.metadata or {})
-
-
-async def _add_keys(matching: Matching, keys: AsyncIterable[RowKey]) -> None:
-    waiting: list[RowKey] = []
-    async for key in keys:
-        waiting.append(key)
-        if len(waiting) == KEYS_AT_ONCE:
-            await matching.add_keys(waiting)
-            waiting = []
-    await matching.add_keys(waiting)
