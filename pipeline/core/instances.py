@@ -56,9 +56,8 @@ class InstanceMap:
         height, width = array.shape
         check_size(height, width, max_pixels=max_pixels)
         flat = np.ascontiguousarray(array).reshape(-1)
-        starts = np.flatnonzero(flat[1:] != flat[:-1])
-        starts += 1
-        starts = np.concatenate(([0], starts))
+        changes = np.packbits(flat[1:] != flat[:-1], bitorder="little")
+        starts = np.concatenate(([0], tg.set_bits(changes) + 1))
         numbers = flat[starts]
         low, high = int(numbers.min()), int(numbers.max())
         if low < 0 or high > MOST_NUMBERS:

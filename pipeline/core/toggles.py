@@ -31,13 +31,19 @@ def of_packed(bits: NDArray[np.uint8], size: int) -> Toggles:
     changed = bits + bits
     changed ^= bits
     changed[1:] ^= (bits[:-1] > 127).view(np.uint8)  # noqa: PLR2004 - the highest bit
-    # Few bytes hold a change; looking for them first is quicker than looking at every bit.
-    hit = (changed != 0).nonzero()[0]
-    bit = np.unpackbits(changed.take(hit), bitorder="little").view(np.bool_).nonzero()[0]
-    base = (hit << 3) - np.arange(0, hit.size << 3, 8)
-    toggles: Toggles = (base.take(bit >> 3) + bit).astype(np.uint32)
+    toggles: Toggles = set_bits(changed).astype(np.uint32)
     # A run that touches the last pixel has no toggle in these bits unless some are left over.
     return np.append(toggles, np.uint32(size)) if toggles.size % 2 else toggles
+
+
+def set_bits(packed: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The places of the bits that are set, ascending; the first is the lowest bit of the first byte."""
+    # Few bytes hold one; looking for them first is quicker than looking at every bit.
+    hit = (packed != 0).nonzero()[0]
+    bit = np.unpackbits(packed.take(hit), bitorder="little").view(np.bool_).nonzero()[0]
+    base = (hit << 3) - np.arange(0, hit.size << 3, 8)
+    places: NDArray[np.int64] = base.take(bit >> 3) + bit
+    return places
 
 
 def to_array(toggles: Toggles, height: int, width: int) -> NDArray[np.bool_]:

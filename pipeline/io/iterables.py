@@ -11,7 +11,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import replace
-from itertools import islice
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,8 @@ KEYS_AT_ONCE = 500
 NEW_KEYS = 4096
 ROWS_AT_ONCE = 64
 """Rows of a plain iterable that are taken at once: the journal is asked about all of them together."""
+READING_SECONDS = 0.005
+"""How long they may take, where each is computed when it is taken: meanwhile nothing else goes on."""
 
 
 def size_of(row: LabelRow) -> int:
@@ -164,7 +166,13 @@ async def _together(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[l
         async for row in rows:
             yield [row]
         return
-    left = iter(rows)
-    while some := list(islice(left, ROWS_AT_ONCE)):
+    some: list[Any] = []
+    began = monotonic()
+    for row in rows:
+        some.append(row)
+        if len(some) == ROWS_AT_ONCE or monotonic() - began > READING_SECONDS:
+            yield some
+            await lowlevel.checkpoint()
+            some, began = [], monotonic()
+    if some:
         yield some
-        await lowlevel.checkpoint()

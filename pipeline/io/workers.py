@@ -43,7 +43,7 @@ from pipeline.errors import RowError, UsageError
 from pipeline.events import Event, WorkerLost
 from pipeline.io import worker
 
-CHUNK_SECONDS = 0.010
+CHUNK_SECONDS = 0.030
 """Predicted work of one chunk; below it the parent's own cost per task would show."""
 HERE_SECONDS = 2 * CHUNK_SECONDS
 """Predicted work up to which a chunk of a small job is done at once. In a thread beside the event loop it
@@ -90,6 +90,7 @@ class Workers:
         self._expected = 0.0
         self._met = 0.0
         self._inline = CapacityLimiter(1)
+        self._beginning: asyncio.Future[ProcessPoolExecutor] | None = None
         self._starting = anyio.Lock()
         self._suspects = anyio.Lock()
 
@@ -99,6 +100,9 @@ class Workers:
 
     async def __aexit__(self, *_: object) -> None:
         """End all workers."""
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.gather(self._beginning, return_exceptions=True)
         if self._pool is not None:
             self._end(self._pool)
 
@@ -106,7 +110,7 @@ class Workers:
         """Start the workers now if the whole job's predicted work (seconds) is worth it."""
         self._expected = seconds
         if self._worth_it():
-            await self._running()
+            await asyncio.shield(self._begun())
 
     async def encode(self, rows: Sequence[EditedRow], codec: str) -> list[EditedRow | RowError]:
         """Turn every mask of the rows, whatever its notation, into this codec ("": leave them).
@@ -171,12 +175,12 @@ class Workers:
         return [result for part in results for result in part]
 
     async def _run(self, chunk: Chunk[Item, Result]) -> list[Result | RowError]:
-        if not self._worth_it():
-            if chunk.seconds <= HERE_SECONDS:
-                await lowlevel.checkpoint()
-                return chunk.work(chunk.items)
-            return await to_thread.run_sync(chunk.work, chunk.items, limiter=self._inline)
-        pool = await self._running()
+        pool = await self._ready()
+        if pool is None:
+            async with self._inline:
+                pool = await self._ready()  # while this chunk waited, the processes may have started
+                if pool is None:
+                    return await _here(chunk)
         try:
             return await self._submit(pool, chunk)
         except BrokenProcessPool:
@@ -212,6 +216,20 @@ class Workers:
         whole = max(self._expected, self._met)
         return self._count > 0 and (self._pool is not None or whole > SMALL_JOB_SECONDS)
 
+    async def _ready(self) -> ProcessPoolExecutor | None:
+        """Return the processes, or None where there are none, or none yet: they start beside the work.
+
+        Those that take the place of lost ones are waited for: what ended them must not be done here.
+        """
+        if not self._worth_it():
+            return None
+        return await self._running() if self._begun().done() else None
+
+    def _begun(self) -> asyncio.Future[ProcessPoolExecutor]:
+        if self._beginning is None:
+            self._beginning = asyncio.ensure_future(self._running())
+        return self._beginning
+
     async def _running(self) -> ProcessPoolExecutor:
         async with self._starting:
             if self._pool is None:
@@ -223,6 +241,9 @@ class Workers:
                 except BrokenProcessPool:
                     self._end(pool)
                     raise UsageError(UNGUARDED) from None
+                except asyncio.CancelledError:
+                    self._end(pool)
+                    raise
                 self._pool = pool
             return self._pool
 
@@ -236,6 +257,16 @@ class Workers:
         processes = tuple((pool._processes or {}).values())  # noqa: SLF001 - there is no other way to them
         pool.shutdown(wait=False, cancel_futures=True)
         Thread(target=_see_off, args=(processes,), daemon=True).start()
+
+
+async def _here(chunk: Chunk[Any, Result]) -> list[Result | RowError]:
+    if chunk.seconds <= HERE_SECONDS:
+        done: list[Result | RowError] = []
+        for item in chunk.items:
+            await lowlevel.checkpoint()
+            done += chunk.work([item])
+        return done
+    return await to_thread.run_sync(chunk.work, chunk.items)
 
 
 def _see_off(processes: Sequence[BaseProcess]) -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 LATENCY = 0.05
 """Seconds that the stand-in adds to every answer."""
 THREADS = 16
-ENGINE = {"concurrency": 64, "requests_per_second": 4000}
+ENGINE = {"concurrency": 128, "requests_per_second": 4000}
 """The stand-in has no limit, so that none is kept."""
 HEAD = "client", "at once", "rows", "seconds", "rows/s", "CPU ms/row", "peak MB", "stand-in CPU ms/row"
 

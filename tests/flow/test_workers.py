@@ -5,11 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import numpy as np
 import psutil
 import pytest
@@ -146,6 +148,35 @@ async def test_many_small_masks_are_encoded_in_processes_as_few_large_ones_are()
             done = await workers.encode(rows, "encord_rle")
         assert set(psutil.Process().children(recursive=True)) - before
     assert [number_of(row) for row in done] == list(range(500))
+
+
+async def test_work_does_not_wait_for_the_processes_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [edited(number) for number in range(300)]
+    started = anyio.Event()
+    before = module._warmed  # what takes long when a process starts
+
+    async def slowly(pool: ProcessPoolExecutor) -> None:
+        await started.wait()
+        await before(pool)
+
+    monkeypatch.setattr(module, "_warmed", slowly)
+    monkeypatch.setattr(module, "SMALL_JOB_SECONDS", 0.0)
+    async with Workers(1, lambda _: None) as workers:
+        assert [number_of(row) for row in await workers.encode(rows, "encord_rle")] == list(range(300))
+        started.set()
+        await workers.warm(MUCH)
+        assert [number_of(row) for row in await workers.encode(rows, "encord_rle")] == list(range(300))
+
+
+async def test_processes_that_are_still_starting_end_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    monkeypatch.setattr(module, "SMALL_JOB_SECONDS", 0.0)
+    async with Workers(1, lambda _: None) as workers:
+        await workers.encode([edited(number) for number in range(300)], "encord_rle")
+        new = set(psutil.Process().children(recursive=True)) - before
+    gone, left = await anyio.to_thread.run_sync(psutil.wait_procs, list(new), 60)
+    assert (len(gone), left) == (len(new), [])
+    assert gone, "some had begun to start"
 
 
 class Deadly:
