@@ -6,12 +6,14 @@ import msgspec
 
 from pipeline.core.geometry import (
     Box,
+    Cuboid,
 )
 from pipeline.core.labels import (
     Answer,
     Classification,
     Group,
     Option,
+    Relation,
 )
 from pipeline.core.ontology import AttributeKind
 from pipeline.platforms.segments.convert import Rules, read_row
@@ -87,3 +89,16 @@ def test_what_is_on_a_sensor_that_the_sample_has_not_is_lost() -> None:
     sensors = {one["name"]: one["attributes"] for one in sent(packed)["attributes"]["sensors"]}
     assert sensors["Lidar"] == []
     assert [len(frame["annotations"]) for frame in sensors["Cam"]["frames"]] == [1, 0]
+
+
+def test_a_relation_between_views_of_one_track_is_lost() -> None:
+    cuboid = Cuboid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0))
+    seen = (
+        item(cuboid, "a", sensor="Lidar", track="7"),
+        item(Box(0, 0, 1, 1), "b", sensor="Cam", track="7"),
+        item(Box(2, 0, 1, 1), "c", sensor="Cam", track="8"),
+    )
+    links = (Relation("link", "a", "b"), Relation("link", "a", "c"))
+    packed = packed_to("multisensor-sequence", *seen, relations=links)
+    assert losses(packed) == [("relation", "a")]
+    assert sent(packed)["attributes"]["links"] == [{"from_id": 7, "to_id": 8}]

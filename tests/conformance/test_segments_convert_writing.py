@@ -188,6 +188,8 @@ def test_answers_are_written_as_their_attributes_say() -> None:
             "is number in the dataset, but the answer is text 'two'",
         ),
         (Answer("doors", AttributeKind.NUMBER, math.nan), "found nan, expected finite numbers"),
+        (Answer("doors", AttributeKind.NUMBER, -1), "attribute 'doors': found -1, expected at least 0"),
+        (Answer("doors", AttributeKind.NUMBER, 8.5), "attribute 'doors': found 8.5, expected at most 8"),
         (Answer("heading", AttributeKind.JSON, [1, math.inf]), "found inf, expected finite numbers"),
     ],
 )

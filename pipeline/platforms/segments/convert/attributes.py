@@ -185,7 +185,7 @@ def _value(answer: Answer, definition: AttributeDef) -> JsonValue:  # noqa: PLR0
         case AttributeKind.TEXT if isinstance(value, str | Option):
             return value if isinstance(value, str) else value.name
         case AttributeKind.NUMBER if isinstance(value, int | float) and not isinstance(value, bool):
-            return _finite(value, answer)
+            return _within(value, answer, definition)
         case AttributeKind.BOOLEAN if isinstance(value, bool):
             return value
         case AttributeKind.BOOLEAN if isinstance(value, Option) and value.name.lower() in ("true", "false"):
@@ -247,6 +247,28 @@ def _finite(value: JsonValue, answer: Answer) -> JsonValue:
         elif isinstance(one, list | tuple):
             waiting.extend(one)
     return value
+
+
+def _within(value: float, answer: Answer, definition: AttributeDef) -> JsonValue:
+    """The number, if it lies between `min` and `max` of its attribute, where those are set."""
+    said = own_json(definition.raw) or {}
+    low, high = _limit(said.get("min")), _limit(said.get("max"))
+    if low is not None and value < low:
+        wanted = f"at least {said['min']}"
+    elif high is not None and value > high:
+        wanted = f"at most {said['max']}"
+    else:
+        return _finite(value, answer)
+    message = f"attribute {answer.attribute!r}: found {value}, expected {wanted}"
+    raise AnswerError(f"{message}, as the dataset has it; change the number, or the attribute in the dataset")
+
+
+def _limit(said: JsonValue) -> float | None:
+    """A limit, which comes as a number or as the text of one; empty text is none."""
+    try:
+        return float(said) if isinstance(said, int | float | str) else None
+    except ValueError:
+        return None
 
 
 def _mismatch(answer: Answer, definition: AttributeDef, wanted: str) -> AnswerError:

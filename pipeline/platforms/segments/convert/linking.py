@@ -77,6 +77,8 @@ def _can(packing: Packing, relation: Relation, *, held: bool) -> bool:
     for name in (relation.source, relation.target):
         if name not in packing.written:
             why = why or f"relation {relation.name!r} has an end at object {name!r}, which is not written"
+    if not why and packing.written[relation.source].track == packing.written[relation.target].track:
+        why = f"relation {relation.name!r} would join a track with itself: both ends have its number"
     if why:
         packing.lose(relation.source, LossKind.RELATION, why)
     return not why
