@@ -214,6 +214,7 @@ def test_the_type_of_a_cloud_is_that_of_its_file(media: Media, url: str, expecte
         ),
         (LabelRow("k", "v", MediaKind.IMAGE, (Media(),)), "multisensor-sequence", "without the sensors"),
         (LabelRow("k", "v", MediaKind.IMAGE_GROUP, (Media(), Media()), 2), "vector", "2 frames; a sample of"),
+        (LabelRow("k", "v", MediaKind.IMAGE_GROUP, (Media(), Media()), 2), "vector", "image-vector-sequence"),
         (row_of("multisensor-sequence", RIG), "vector", "of kind multi_sensor"),
     ],
 )

@@ -123,6 +123,12 @@ def sensor_kind_of(task_type: str) -> Kind:
     return kind
 
 
+def types_of(media_kind: MediaKind) -> list[str]:
+    """Return the names of all dataset types for media of this kind."""
+    seen = _SEEN_AS.get(media_kind, media_kind)
+    return [name for name in _CHOSEN if KINDS[name].media_kind is seen]
+
+
 def kind_for(shapes: Collection[Shape], media_kind: MediaKind) -> Kind:
     """Return the type of a new dataset that holds these shapes on media of this kind.
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.core.labels import LabelRow, Media, MediaKind, Raw, Sensor
 from pipeline.errors import RowError, UsageError
-from pipeline.platforms.segments.convert.kinds import Kind, kind_for, kind_of, sensor_kind_of
+from pipeline.platforms.segments.convert.kinds import Kind, kind_for, kind_of, sensor_kind_of, types_of
 from pipeline.platforms.segments.wire import PLATFORM, Json
 
 SAMPLE = "sample"
@@ -186,7 +186,9 @@ def _new(
 ) -> Json:
     solid = media_kind in (MediaKind.POINT_CLOUD, MediaKind.POINT_CLOUD_SEQUENCE)
     if solid is not kind.solid or media_kind is MediaKind.MULTI_SENSOR:
-        raise ValueError(f"it is of kind {media_kind.value}; samples of type {kind.task_type} are not")
+        raise ValueError(
+            f"it is of kind {media_kind.value}; samples of type {kind.task_type} are not{_hint(media_kind)}"
+        )
     if media_kind is MediaKind.VIDEO or (count is not None and count != len(media)):
         shown = "some" if count is None else count
         message = f"it has {shown} frames in {len(media)} files; in Segments.ai a frame is a file of its own"
@@ -195,9 +197,16 @@ def _new(
     if kind.sequence:
         return {"frames": frames}
     if len(frames) != 1:
-        raise ValueError(f"it has {len(frames)} frames; a sample of type {kind.task_type} has one")
+        message = f"it has {len(frames)} frames; a sample of type {kind.task_type} has one"
+        raise ValueError(message + _hint(media_kind))
     frames[0].pop("name", None)
     return frames[0]
+
+
+def _hint(media_kind: MediaKind) -> str:
+    """Say how a dataset is created for media of this kind."""
+    names = ", ".join(types_of(media_kind))
+    return f"; a dataset that is created for it needs a `task_type` ({names})" if names else ""
 
 
 def _frame(kind: Kind, media: Media, url: str) -> Json:
