@@ -40,31 +40,3 @@ def chunks_of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         assert data[at : at + size + 12] == chunk(kind, body)
         yield kind, body
         at += size + 12
-
-
-def pixels_of(data: bytes) -> Bytes:
-    """Read the file of an 8-bit RGBA picture: (height, width, 4) in the order red, green, blue, alpha."""
-    found = list(chunks_of(data))
-    assert found[0][0] == b"IHDR"
-    assert found[-1] == (b"IEND", b"")
-    width, height, *rest = struct.unpack(">II5B", found[0][1])
-    assert rest == [8, RGBA, 0, 0, 0]
-    stream = zlib.decompressobj()
-    raw = stream.decompress(b"".join(body for kind, body in found if kind == b"IDAT"))
-    assert stream.eof, "the checksum of the stream is right"
-    assert stream.unused_data == b""
-    rows = np.frombuffer(raw, np.uint8).reshape(height, 4 * width + 1)
-    return np.stack(list(_unfiltered(rows))).reshape(height, width, 4)
-
-
-def _unfiltered(rows: Bytes) -> Iterator[Bytes]:
-    above = np.zeros(rows.shape[1] - 1, np.uint8)
-    for row in rows:
-        match int(row[0]):
-            case 0:
-                above = row[1:]
-            case 2:
-                above = row[1:] + above  # modulo 256
-            case other:
-                raise AssertionError(f"filter {other} is not among those that are written")
-        yield above

@@ -1,9 +1,10 @@
-"""Deflate blocks from chosen tokens, judged by zlib."""
+"""Deflate blocks from chosen pieces, judged by zlib."""
 
 import heapq
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,27 +14,44 @@ from hypothesis import strategies as st
 from pipeline.core.codecs._deflate import (
     _CODE_DEEPEST,
     _DEEPEST,
+    FARTHEST,
     LONGEST,
-    REPEAT,
-    Tokens,
+    NOTHING,
+    SHORTEST,
+    Backs,
+    Column,
+    Copies,
+    Literals,
+    Numbers,
+    Repeats,
     _code_lengths,
     _codes,
     deflated,
 )
 
 
-def said(tokens: Iterable[int]) -> bytes:
-    """Return the bytes that tokens stand for, one after the other."""
-    out = bytearray()
-    for token in tokens:
-        if token < 256:
-            out.append(token)
-            continue
-        distance, start = next(pair for pair in reversed(REPEAT.items()) if token >= pair[1])
-        assert 3 <= token - start <= LONGEST
-        for _ in range(token - start):
-            out.append(out[-distance])
-    return bytes(out)
+class Said(NamedTuple):
+    """A column by what it says of each row: a byte, how often `of`, how many from `of` back, or whence."""
+
+    kind: type[Literals | Copies | Repeats | Backs]
+    rows: list[int]
+    of: int = 0
+
+    def column(self) -> Column:
+        rows = np.array(self.rows, np.int64)
+        return self.kind(self.of, rows) if self.kind in {Copies, Repeats} else self.kind(rows)  # type: ignore[call-arg, arg-type]
+
+    def write(self, row: int, out: bytearray) -> None:
+        said = self.rows[row]
+        if self.kind is Literals:
+            out += b"" if said == NOTHING else bytes([said])
+        elif self.kind is Copies:
+            out += bytes([self.of]) * said
+        else:
+            distance, size = (self.of, said) if self.kind is Repeats else (said, 4 if said else 0)
+            assert not size or (size >= SHORTEST and distance <= len(out))
+            for _ in range(size):
+                out.append(out[-distance])
 
 
 def inflated(data: bytes) -> bytes:
@@ -45,9 +63,19 @@ def inflated(data: bytes) -> bytes:
     return out
 
 
-def survives(tokens: Iterable[int]) -> None:
-    array = np.fromiter(tokens, np.int64)
-    assert inflated(deflated(array)) == said(array.tolist())
+def survives(first: bytes, *table: Said) -> bytes:
+    """Check that zlib reads the bytes that the table stands for, row by row, and return the stream."""
+    out = bytearray(first)
+    for row in range(len(table[0].rows)):
+        for said in table:
+            said.write(row, out)
+    data = deflated(first, [said.column() for said in table])
+    assert inflated(data) == out
+    return data
+
+
+def literals(values: Sequence[int]) -> Said:
+    return Said(Literals, list(values))
 
 
 def fibonacci(count: int) -> list[int]:
@@ -57,35 +85,78 @@ def fibonacci(count: int) -> list[int]:
     return found
 
 
-literals = st.lists(st.integers(0, 255), min_size=4, max_size=30)
-repeats = st.sampled_from(sorted(REPEAT.values())).flatmap(
-    lambda start: st.integers(start + 3, start + LONGEST)
+def columns(rows: int) -> st.SearchStrategy[Said]:
+    def each(values: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
+        return st.lists(values, min_size=rows, max_size=rows)
+
+    sizes = st.just(0) | st.integers(SHORTEST, 300) | st.integers(SHORTEST, 20_000)
+    return st.one_of(
+        st.builds(Said, st.just(Literals), each(st.integers(0, NOTHING))),
+        st.builds(Said, st.just(Copies), each(st.integers(0, 4)), st.integers(0, 255)),
+        st.builds(Said, st.just(Repeats), each(sizes), st.integers(1, 4)),
+        st.builds(Said, st.just(Backs), each(st.just(0) | st.integers(1, 40))),
+    )
+
+
+@given(
+    st.binary(min_size=40, max_size=60),
+    st.integers(0, 12).flatmap(lambda rows: st.lists(columns(rows), min_size=1, max_size=9)),
 )
+def test_any_table_is_read_by_zlib(first: bytes, table: list[Said]) -> None:
+    survives(first, *table)
 
 
-@given(literals, st.lists(repeats | st.integers(0, 255), max_size=80))
-def test_any_tokens_are_read_by_zlib(first: list[int], rest: list[int]) -> None:
-    survives(first + rest)
-
-
-@pytest.mark.parametrize("distances", [(), (1,), (4,), (1, 4)])
+@pytest.mark.parametrize("distances", [(), (1,), (4,), (1, 4), (2, 3)])
 @pytest.mark.parametrize("first", [b"\0\0\0\0", b"\1\2\3\4", b"\xff\0\xfe\1"])
 def test_every_length_from_every_distance_is_read(distances: tuple[int, ...], first: bytes) -> None:
-    survives([*first, *(REPEAT[distance] + n for distance in distances for n in range(3, LONGEST + 1))])
+    sizes = [0, *range(SHORTEST, 4 * LONGEST + 5)]
+    survives(first, literals([NOTHING] * len(sizes)), *(Said(Repeats, sizes, of) for of in distances))
 
 
-@pytest.mark.parametrize("last", [[], [REPEAT[1] + 3], [REPEAT[4] + LONGEST]])
-def test_one_kind_of_token_and_all_kinds_of_literals_are_read(last: list[int]) -> None:
-    survives([7, 7, 7, 7, *last])
-    survives([*range(256), *last])
-    survives([7])
+def test_every_way_back_is_read() -> None:
+    first = np.random.default_rng(0).bytes(FARTHEST)
+    survives(first, Said(Backs, [*range(FARTHEST + 1)]))
+    for distance in (0, 1, FARTHEST):
+        survives(first, Said(Backs, [distance]))
+
+
+@pytest.mark.parametrize(
+    "last", [Said(Repeats, [0] * 256, 1), Said(Repeats, [3] * 256, 1), Said(Repeats, [LONGEST] * 256, 4)]
+)
+def test_one_kind_of_piece_and_all_kinds_of_literals_are_read(last: Said) -> None:
+    survives(bytes([7, 7, 7, 7]), last)
+    survives(bytes(4), literals(range(256)), last)
+    survives(bytes([7]), literals([NOTHING]))
+    survives(bytes([7]), literals([]))
+
+
+@pytest.mark.parametrize("rare", [True, False])
+@pytest.mark.parametrize("most", [2, 40, 3000])
+def test_runs_of_many_times_the_longest_length_are_read(most: int, rare: bool) -> None:  # noqa: FBT001
+    """So many are more than a word holds, all the more where their code is a long one."""
+    sizes = [LONGEST * times + more for times in (0, 1, most // 2, most) for more in (0, 3, 4, 257)]
+    others = np.repeat(np.arange(20), fibonacci(20)).tolist() if rare else [5]
+    pad = [0] * (len(others) - len(sizes))
+    sizes += pad
+    others += [NOTHING] * (len(sizes) - len(others))
+    backwards = literals(others[::-1])
+    survives(b"\1\2\3\4", literals(others), Said(Repeats, sizes, 4), Said(Repeats, sizes, 1), backwards)
+
+
+def test_rows_of_more_bits_than_a_word_are_read() -> None:
+    rare = np.random.default_rng(0).permutation(256).tolist()
+    common = fibonacci(18)
+    values = [*np.repeat(np.arange(18), common).tolist(), *rare]
+    table = [literals(np.roll(values, 7 * at).tolist()) for at in range(5)]
+    ways = np.random.default_rng(1).integers(1, 200, len(values)).tolist()
+    survives(bytes(200), *table, Said(Copies, [4] * len(values), 18), Said(Backs, ways), table[0])
 
 
 @pytest.mark.parametrize("count", [16, 18, 24])
-def test_tokens_as_rare_as_fibonacci_numbers_need_codes_that_are_cut_to_15_bits(count: int) -> None:
+def test_literals_as_rare_as_fibonacci_numbers_need_codes_that_are_cut_to_15_bits(count: int) -> None:
     counts = fibonacci(count)
-    survives(np.repeat(np.arange(count), counts).tolist())
-    survives(np.repeat(np.arange(count)[::-1], counts).tolist())
+    survives(b"", literals(np.repeat(np.arange(count), counts).tolist()))
+    survives(b"", literals(np.repeat(np.arange(count)[::-1], counts).tolist()))
     assert _code_lengths(np.array(counts), 40).max() == count - 1
     assert _code_lengths(np.array(counts), _DEEPEST).max() <= _DEEPEST
 
@@ -103,7 +174,9 @@ def test_many_lengths_of_codes_are_told() -> None:
     """The lengths of the codes vary so much that their own code is a deep one."""
     counts = fibonacci(22)
     spread = [at * 11 for at in range(22)]
-    survives(np.repeat(spread, counts).tolist() + [REPEAT[1] + 3, REPEAT[4] + 5] * 40)
+    values = [*np.repeat(spread, counts).tolist(), *[NOTHING] * 40]
+    repeats = (Said(Repeats, [0] * (len(values) - 40) + [size] * 40, of) for size, of in ((3, 1), (5, 4)))
+    survives(b"", literals(values), *repeats)
 
 
 counted = st.lists(st.integers(0, 5) | st.integers(0, 1 << 30), min_size=2, max_size=286).filter(
@@ -141,6 +214,6 @@ def test_a_single_symbol_has_a_code_of_one_bit() -> None:
     assert _code_lengths(np.array([0, 9, 0]), _DEEPEST).tolist() == [0, 1, 0]
 
 
-def complete(lengths: Tokens) -> None:
+def complete(lengths: Numbers) -> None:
     """Check that the codes leave no sequence of bits without a meaning, as zlib demands."""
     assert sum(1 << _DEEPEST - int(length) for length in lengths if length) == 1 << _DEEPEST

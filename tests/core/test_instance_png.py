@@ -3,6 +3,7 @@
 import struct
 import zlib
 from contextlib import suppress
+from itertools import product
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from pipeline.core.codecs import instance_png
 from pipeline.core.codecs.instance_png import decode, encode
 from pipeline.core.instances import MOST_NUMBERS, InstanceMap
 from pipeline.core.masks import MAX_PIXELS, MaskError
-from tests.core.png_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, Bytes, chunk, file, pixels_of
+from tests.core.png_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, Bytes, chunk, chunks_of, file
 from tests.numbered import Numbers, broad, pictures
 
 
@@ -23,6 +24,23 @@ def colours(array: Numbers) -> Bytes:
     """Return red (the number's lowest byte), green, blue and alpha of each pixel."""
     bits = [array & 0xFF, array >> 8 & 0xFF, array >> 16, np.full_like(array, 255)]
     return np.stack(bits, axis=-1).astype(np.uint8)
+
+
+def pixels_of(data: bytes) -> Bytes:
+    """Read a file by its standard: zlib's bytes, of which each row is a difference to what is before it."""
+    (_, head), *pieces, end = chunks_of(data)
+    width, height, *rest = struct.unpack(">II5B", head)
+    assert rest == [8, RGBA, 0, 0, 0]
+    assert end == (b"IEND", b"")
+    stream = zlib.decompressobj()
+    raw = stream.decompress(b"".join(body for kind, body in pieces if kind == b"IDAT"))
+    assert stream.eof, "the checksum of the stream is right"
+    assert stream.unused_data == b""
+    rows = np.frombuffer(raw, np.uint8).reshape(height, 4 * width + 1)
+    assert rows[:, 0].tolist() == [1, *[2] * (height - 1)]
+    pixels = rows[:, 1:].reshape(height, width, 4).copy()
+    pixels[0] = np.cumsum(pixels[0], axis=0, dtype=np.uint8)  # to the left, then all to the row above
+    return np.cumsum(pixels, axis=0, dtype=np.uint8)
 
 
 def survives(array: Numbers) -> bytes:
@@ -106,6 +124,88 @@ def test_a_file_holds_little_more_than_the_edges() -> None:
     for at in range(20):
         array[90 * at : 90 * at + 60, 100 * at : 100 * at + 900] = at + 1
     assert len(survives(array)) < 30_000
+
+
+def blobs(side: int, numbers: Numbers, seed: int) -> Numbers:
+    """Draw an instance of each number, whose edges waver, later ones on top."""
+    draw = np.random.default_rng(seed)
+    picture = np.zeros((side, side), np.uint32)
+    for number in numbers:
+        v, u = np.mgrid[:side, :side] - draw.integers(0, side, 2)[:, None, None]
+        edge = 1 + sum(0.06 * np.sin(draw.integers(5, 40) * np.arctan2(v, u) + wave) for wave in range(3))
+        picture[np.hypot(v, u) <= draw.integers(side // 32, side // 11) * edge] = number
+    return picture
+
+
+def as_pillow_does(array: Numbers) -> int:
+    """Return the size of the file that Pillow 11 writes of the picture, unless told otherwise.
+
+    Each row has the filter of the least sum of differences; none of them is found by zlib at level 6.
+    """
+    height, width = array.shape
+    pixels = np.zeros((height + 1, 4 * width + 4), np.int16)
+    pixels[1:, 4:] = colours(array).reshape(height, -1)
+    this, left, above, corner = pixels[1:, 4:], pixels[1:, :-4], pixels[:-1, 4:], pixels[:-1, :-4]
+    guess = left + above - corner
+    to_left, to_above, to_corner = (abs(guess - other) for other in (left, above, corner))
+    nearest = np.where(to_above <= to_corner, above, corner)
+    paeth = np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)
+    filters = {2: above, 1: left, 0: 0, 3: (left + above) // 2, 4: paeth}
+    filtered = np.array([(this - other).astype(np.uint8) for other in filters.values()])
+    best = np.abs(filtered.view(np.int8).astype(np.int64)).sum(2).argmin(0)
+    rows = filtered[best, np.arange(height)]
+    stream = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
+    data = stream.compress(np.insert(rows, 0, np.array([*filters])[best], axis=1).tobytes())
+    return len(data + stream.flush()) + 57
+
+
+@pytest.mark.parametrize(("bits", "ratio"), [(0, 0.96), (16, 1.05), (24, 1.05)])
+def test_files_are_no_larger_than_those_of_pillow(bits: int, ratio: float) -> None:
+    """Numbers of 24 bits are what the names of instances become that other platforms gave."""
+    ours = theirs = 0
+    for seed in range(4):
+        some = np.random.default_rng(seed).integers(1, 1 << bits, 20) if bits else np.arange(1, 21)
+        array = blobs(512, some.astype(np.uint32), seed)
+        ours += len(survives(array))
+        theirs += as_pillow_does(array)
+    assert ours <= ratio * theirs, f"{ours / theirs:.3f}"
+
+
+@pytest.mark.parametrize("width", [1, 2, 40, 2047, 2048, 4096, 8190, 8191, 8192, 9000])
+def test_values_of_several_bytes_are_taken_from_as_far_back_as_they_may_be(width: int) -> None:
+    """Between the same two differences lie up to, or just more than, 32,768 bytes."""
+    array = np.zeros((9, width), np.uint32)
+    array[1::2, width // 2] = 0x010203
+    array[4, 0] = 0x010203
+    array[5:7, -1] = 0xFE00FF
+    survives(array)
+    array[0, ::7] = 0x010203
+    survives(array)
+
+
+def test_values_of_several_bytes_are_repeated_for_runs_of_every_length() -> None:
+    array = np.zeros((60, 90), np.uint32)
+    for row in range(1, 60, 2):
+        array[row, 1 : 1 + row % 11] = 0x8001FF
+        array[row, 20 : 20 + row] = 0x00FF00
+        array[row, 80 : 80 + row % 3] = 9
+    survives(array)
+
+
+@pytest.mark.parametrize("width", [3, 100_000, 1_000_000])
+def test_long_runs_between_pixels_whose_numbers_are_all_different_survive(width: int) -> None:
+    """The longest runs are rare here, so that their code is a long one."""
+    array = np.zeros((6, width), np.uint32)
+    array[:3, : width // 50] = np.random.default_rng(width).integers(0, 1 << 24, (3, width // 50))
+    array[4, width // 3 :] = MOST_NUMBERS
+    survives(array)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (2, 2)])
+def test_the_smallest_pictures_survive(size: tuple[int, int]) -> None:
+    some = [0, 1, 0x0100, 0x010000, 0xFF, MOST_NUMBERS]
+    for picked in product(some, repeat=size[0] * size[1]):
+        survives(np.array(picked, np.uint32).reshape(size))
 
 
 # ---- reading -------------------------------------------------------------------------------------------

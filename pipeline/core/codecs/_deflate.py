@@ -1,32 +1,41 @@
-"""Deflate blocks from tokens that the caller chose: dynamic Huffman codes, packed without a loop over tokens.
+"""Deflate blocks from pieces that the caller chose: dynamic Huffman codes, packed without a loop over pieces.
 
-Source: RFC 1951. The caller knows where bytes repeat, so nothing is searched for. A token is one number: 0 to
-255 is that byte; `REPEAT[d] + n` repeats the n bytes (3 to 258) from d places back, for the two distances
-that a picture of runs needs: 1 (the byte before) and 4 (the pixel before).
+Source: RFC 1951. The caller knows where bytes repeat, so nothing is searched for. What is to be written is a
+table, row by row: a column says for each row which bytes are written, or which of those before are repeated.
 """
 
 import heapq
-from typing import Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Tokens = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 
+NOTHING: Final = 256
+"""What a column of literals holds where a row has none."""
 LONGEST: Final = 258
-REPEAT: Final = {1: 256, 4: 256 + LONGEST + 1}
-"""Where the tokens begin that repeat from that distance."""
+SHORTEST: Final = 3
+FARTHEST: Final = 32768
 
-_TOKENS: Final = 256 + 2 * (LONGEST + 1)
 _END: Final = 256
-_DISTANCES: Final = {1: 0, 4: 3}  # the codes of the two distances; neither has extra bits
+_SYMBOLS: Final = 286
+_APART: Final = 30
 _DEEPEST: Final = 15
 _CODE_DEEPEST: Final = 7
-_ORDER: Final = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
-_ZEROS: Final = 138  # code lengths of zero that one symbol stands for at most
+_ORDER: Final = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
+_RUNS: Final = ((18, 11, 138, 7), (17, 3, 10, 3))
+"""Symbols for several code lengths of zero: how many at least and at most, and their extra bits."""
+_NODE: Final = 10
+_NODES: Final = (1 << _NODE) - 1
+_WORD: Final = 64
+_LESS: Final = 4  # a length that pictures have often: one of two, where one symbol is not enough
 
 
-def _length_symbols() -> tuple[Tokens, Tokens, Tokens]:
+def _length_symbols() -> tuple[Numbers, Numbers, Numbers]:
     """Return symbol, extra bits and their value for each length from 3 to 258."""
     symbol, bits, value = (np.zeros(LONGEST + 1, np.int64) for _ in range(3))
     first = 3
@@ -39,7 +48,7 @@ def _length_symbols() -> tuple[Tokens, Tokens, Tokens]:
     return symbol, bits, value
 
 
-def _backwards() -> Tokens:
+def _backwards() -> Numbers:
     numbers = np.arange(1 << _DEEPEST)
     found = np.zeros_like(numbers)
     for bit in range(_DEEPEST):
@@ -50,55 +59,205 @@ def _backwards() -> Tokens:
 _SYMBOL, _EXTRA, _VALUE = _length_symbols()
 _REVERSED: Final = _backwards()
 """Numbers of 15 bits, the lowest bit first."""
-_OF_TOKEN: Final = np.concatenate((np.arange(256), _SYMBOL, _SYMBOL))
+_FAR_EXTRA: Final = np.maximum(np.arange(_APART) // 2 - 1, 0)
+_NEAREST: Final = 1 + np.concatenate(([0], np.cumsum(1 << _FAR_EXTRA)[:-1]))
+"""The extra bits of each symbol for distances, and the nearest distance it stands for."""
 
 
-def deflated(tokens: Tokens) -> bytes:
-    """Return the raw deflate stream, one final block, of the tokens in order."""
-    counts = np.bincount(tokens, minlength=_TOKENS)
-    symbols = np.bincount(_OF_TOKEN, weights=counts, minlength=286).astype(np.int64)
+class _Codes(NamedTuple):
+    """The code of each symbol with its length, and those of each symbol for distances."""
+
+    codes: Numbers
+    lengths: Numbers
+    apart: Numbers
+    apart_lengths: Numbers
+
+
+class _Pieces(NamedTuple):
+    """A word of bits, at most 64, for each row. Where `times` is given, it is written so often."""
+
+    words: Numbers
+    bits: Numbers
+    times: Numbers | None = None
+
+
+class Column(Protocol):
+    """What is written at one place of all rows."""
+
+    def count(self, symbols: Numbers, apart: Numbers) -> None:
+        """Add how often each symbol is needed, and each for distances."""
+
+    def pieces(self, code: _Codes) -> Iterable[_Pieces]:
+        """Yield the words that are written one after the other in each row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literals:
+    """A byte in each row, or `NOTHING`."""
+
+    values: Numbers
+
+    def count(self, symbols: Numbers, apart: Numbers) -> None:  # noqa: ARG002 - as others have distances
+        """Add each byte."""
+        symbols[:NOTHING] += np.bincount(self.values, minlength=NOTHING + 1)[:NOTHING]
+
+    def pieces(self, code: _Codes) -> Iterable[_Pieces]:
+        """Yield a code word each."""
+        words, bits = code.codes[: NOTHING + 1].copy(), code.lengths[: NOTHING + 1].copy()
+        words[NOTHING] = bits[NOTHING] = 0
+        yield _Pieces(words[self.values], bits[self.values])
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The same byte in each row, 0 to 4 times."""
+
+    value: int
+    times: Numbers
+
+    def count(self, symbols: Numbers, apart: Numbers) -> None:  # noqa: ARG002
+        """Add the byte as often as all rows have it."""
+        symbols[self.value] += self.times.sum()
+
+    def pieces(self, code: _Codes) -> Iterable[_Pieces]:
+        """Yield a few code words in one."""
+        words, bits = _powers(int(code.codes[self.value]), int(code.lengths[self.value]), 4)
+        yield _Pieces(words[self.times], bits[self.times])
+
+
+class Repeats:
+    """So many bytes in each row, 0 or at least 3, that are those from a distance of 1 to 4 back."""
+
+    def __init__(self, distance: int, sizes: Numbers) -> None:
+        """Cut the sizes into the longest that can be repeated and a rest, which one or two symbols say."""
+        self._symbol = distance - 1
+        self._full = np.maximum(sizes - SHORTEST, 0) // LONGEST
+        self._rest = sizes - self._full * LONGEST
+
+    def count(self, symbols: Numbers, apart: Numbers) -> None:
+        """Add the lengths."""
+        rests = np.bincount(self._rest, minlength=LONGEST + SHORTEST)
+        counts = rests[: LONGEST + 1]
+        counts[LONGEST] += self._full.sum()
+        for more in (1, 2):
+            counts[[LONGEST + more - _LESS, _LESS]] += rests[LONGEST + more]
+        counts[0] = 0
+        symbols += np.bincount(_SYMBOL, counts, _SYMBOLS).astype(np.int64)
+        apart[self._symbol] += counts.sum()
+
+    def pieces(self, code: _Codes) -> Iterable[_Pieces]:
+        """Yield the full lengths and the rest."""
+        words, bits = self._table(code)
+        full = self._full
+        if full.any():
+            most = (_WORD - 1) // int(bits[LONGEST])
+            full_words, full_bits = _powers(int(words[LONGEST]), int(bits[LONGEST]), most)
+            if full.max() > most:
+                times, full = np.divmod(full, most)
+                ends = np.full(full.size, most)
+                yield _Pieces(full_words[ends], full_bits[ends], times)
+            yield _Pieces(full_words[full], full_bits[full])
+        yield _Pieces(words[self._rest], bits[self._rest])
+
+    def _table(self, code: _Codes) -> tuple[Numbers, Numbers]:
+        """Return the words of all rests with their bits."""
+        bits = code.lengths[_SYMBOL]
+        words, bits = code.codes[_SYMBOL] | _VALUE << bits, bits + _EXTRA
+        words |= code.apart[self._symbol] << bits
+        bits += code.apart_lengths[self._symbol]
+        words[0] = bits[0] = 0
+        two = LONGEST + np.arange(1, SHORTEST) - _LESS
+        more = words[two] | words[_LESS] << bits[two], bits[two] + bits[_LESS]
+        return np.concatenate((words, more[0])), np.concatenate((bits, more[1]))
+
+
+class Backs:
+    """Four bytes in each row that are those from so far back, at most 32,768, or nothing where that is 0."""
+
+    _LENGTH: Final = 4
+
+    def __init__(self, distances: Numbers) -> None:
+        """Look up the symbols."""
+        self._some = np.flatnonzero(distances)
+        self._distances = distances
+        self._symbols = np.searchsorted(_NEAREST, distances[self._some], side="right") - 1
+
+    def count(self, symbols: Numbers, apart: Numbers) -> None:
+        """Add the distances."""
+        symbols[_SYMBOL[self._LENGTH]] += self._some.size
+        apart += np.bincount(self._symbols, minlength=_APART)
+
+    def pieces(self, code: _Codes) -> Iterable[_Pieces]:
+        """Yield length and distance as one."""
+        length = _SYMBOL[self._LENGTH]
+        far = self._distances[self._some] - _NEAREST[self._symbols]
+        far = code.apart[self._symbols] | far << code.apart_lengths[self._symbols]
+        words, bits = np.zeros_like(self._distances), np.zeros_like(self._distances)
+        words[self._some] = code.codes[length] | far << code.lengths[length]
+        bits[self._some] = (code.lengths[length] + code.apart_lengths + _FAR_EXTRA)[self._symbols]
+        yield _Pieces(words, bits)
+
+
+def deflated(first: bytes, columns: Sequence[Column]) -> bytes:
+    """Return the raw deflate stream, one final block, of some bytes and the rows of a table after them."""
+    ahead = np.frombuffer(first, np.uint8)
+    symbols, apart = np.bincount(ahead, minlength=_SYMBOLS), np.zeros(_APART, np.int64)
     symbols[_END] = 1
-    distances = np.zeros(30, np.int64)
-    for distance, start in REPEAT.items():
-        distances[_DISTANCES[distance]] = counts[start : start + LONGEST + 1].sum()
-    if not distances.any():  # a block needs one code for distances at least
-        distances[0] = 1
-    lengths, apart = _code_lengths(symbols, _DEEPEST), _code_lengths(distances, _DEEPEST)
-    codes, apart_codes = _codes(lengths), _codes(apart)
-    words, bits = np.zeros(_TOKENS, np.int64), np.zeros(_TOKENS, np.int64)
-    words[:256], bits[:256] = codes[:256], lengths[:256]
-    for distance, start in REPEAT.items():
-        which = _DISTANCES[distance]
-        here = slice(start, start + LONGEST + 1)
-        words[here] = codes[_SYMBOL] | _VALUE << lengths[_SYMBOL]
-        words[here] |= apart_codes[which] << (lengths[_SYMBOL] + _EXTRA)
-        bits[here] = lengths[_SYMBOL] + _EXTRA + apart[which]
-    head, head_bits = _head(lengths, apart)
-    end = np.array([codes[_END]]), np.array([lengths[_END]])
-    return _packed(
-        np.concatenate((head, words[tokens], end[0])), np.concatenate((head_bits, bits[tokens], end[1]))
-    )
+    for column in columns:
+        column.count(symbols, apart)
+    if not apart.any():  # a block needs one code for distances at least
+        apart[0] = 1
+    lengths, apart_lengths = _code_lengths(symbols, _DEEPEST), _code_lengths(apart, _DEEPEST)
+    code = _Codes(_codes(lengths), lengths, _codes(apart_lengths), apart_lengths)
+    head, head_bits = _head(lengths, apart_lengths)
+    words, bits = _in_rows(pieces for column in columns for pieces in column.pieces(code))
+    words = np.concatenate((head, code.codes[ahead], words, code.codes[[_END]]))
+    return _packed(words, np.concatenate((head_bits, lengths[ahead], bits, lengths[[_END]])))
 
 
-def _packed(words: Tokens, bits: Tokens) -> bytes:
-    """Return words of so many bits each (at most 32), one after the other, the lowest bit first."""
-    if words.size % 2:
-        words, bits = np.append(words, 0), np.append(bits, 0)
-    # Two by two, so that there are half as many; even so each 64 bits of the result see one begin.
-    pairs = (words[0::2] | words[1::2] << bits[0::2]).view(np.uint64)
-    ends = np.cumsum(bits[0::2] + bits[1::2])
-    starts = np.concatenate(([0], ends[:-1]))
-    shift, place = (starts & 63).view(np.uint64), starts >> 6
-    first = np.concatenate(([True], place[1:] != place[:-1])).nonzero()[0]
-    last = np.append(first[1:], pairs.size) - 1
+def _powers(word: int, bits: int, most: int) -> tuple[Numbers, Numbers]:
+    """Return a word 0 to `most` times, fewer than 64 bits, and their bits."""
+    words = [0]
+    for _ in range(most):
+        words.append(words[-1] << bits | word)
+    return np.array(words), np.arange(most + 1) * bits
+
+
+def _in_rows(columns: Iterable[_Pieces]) -> tuple[Numbers, Numbers]:
+    """Return the words of a table in order, with their bits: of a row as few as 64 bits allow."""
+    joined: list[_Pieces] = []
+    for words, bits, times in columns:
+        if joined and times is None and joined[-1].times is None:
+            sums = joined[-1].bits + bits
+            if sums.max(initial=0) <= _WORD:
+                joined[-1] = _Pieces(joined[-1].words | words << joined[-1].bits, sums)
+                continue
+        joined.append(_Pieces(words, bits, times))
+    words = np.stack([piece.words for piece in joined], 1).ravel()
+    bits = np.stack([piece.bits for piece in joined], 1).ravel()
+    if all(piece.times is None for piece in joined):
+        return words, bits
+    once = np.ones(joined[0].bits.size, np.int64)
+    times = np.stack([once if piece.times is None else piece.times for piece in joined], 1).ravel()
+    return np.repeat(words, times), np.repeat(bits, times)
+
+
+def _packed(words: Numbers, bits: Numbers) -> bytes:
+    """Return words of so many bits each (at most 64), one after the other, the lowest bit first."""
+    ends = np.cumsum(bits)
+    starts = ends - bits
+    shift, place = (starts & (_WORD - 1)).view(np.uint64), starts >> 6
+    # Each 64 bits of the result see a word begin.
+    last = np.append(np.flatnonzero(place[1:] != place[:-1]), words.size - 1)
+    first = np.append(0, last[:-1] + 1)
     packed = np.zeros(first.size + 1, np.uint64)
-    packed[:-1] = np.bitwise_or.reduceat(pairs << shift, first)
+    packed[:-1] = np.bitwise_or.reduceat(words.view(np.uint64) << shift, first)
     # In two steps, as nothing is left of a word that is moved by all of its 64 bits.
-    packed[1:] |= (pairs[last] >> np.uint64(1)) >> (np.uint64(63) - shift[last])
+    packed[1:] |= (words[last].view(np.uint64) >> np.uint64(1)) >> (np.uint64(_WORD - 1) - shift[last])
     return packed.astype("<u8").tobytes()[: (int(ends[-1]) + 7) // 8]
 
 
-def _code_lengths(counts: Tokens, deepest: int) -> Tokens:
+def _code_lengths(counts: Numbers, deepest: int) -> Numbers:
     """Return the Huffman code length of each symbol, 0 for those that do not occur."""
     while True:
         lengths = _unbounded(counts)
@@ -107,27 +266,29 @@ def _code_lengths(counts: Tokens, deepest: int) -> Tokens:
         counts = np.where(counts > 0, (counts >> 1) | 1, 0)  # flatter counts give a flatter tree
 
 
-def _unbounded(counts: Tokens) -> Tokens:
+def _unbounded(counts: Numbers) -> Numbers:
     used = np.flatnonzero(counts).tolist()
     lengths = np.zeros(counts.size, np.int64)
     if len(used) == 1:
         lengths[used] = 1
         return lengths
-    heap = [(int(counts[symbol]), symbol) for symbol in used]
+    # Of each node its count and, in the low bits, its number: symbols first, parents after them.
+    heap = [count << _NODE | symbol for count, symbol in zip(counts[used].tolist(), used, strict=True)]
     heapq.heapify(heap)
     parents: dict[int, int] = {}
     for node in range(counts.size, counts.size + len(used) - 1):
-        (one, left), (other, right) = heapq.heappop(heap), heapq.heappop(heap)
-        parents[left] = parents[right] = node
-        heapq.heappush(heap, (one + other, node))
-    depths = {heap[0][1]: 0}
+        one = heapq.heappop(heap)
+        other = heap[0]
+        parents[one & _NODES] = parents[other & _NODES] = node
+        heapq.heapreplace(heap, ((one >> _NODE) + (other >> _NODE)) << _NODE | node)
+    depths = {heap[0] & _NODES: 0}
     for node in reversed(parents):  # a parent is always younger than its children
         depths[node] = depths[parents[node]] + 1
     lengths[used] = [depths[symbol] for symbol in used]
     return lengths
 
 
-def _codes(lengths: Tokens) -> Tokens:
+def _codes(lengths: Numbers) -> Numbers:
     """Return the canonical code of each symbol, its first bit lowest."""
     used = np.flatnonzero(lengths)
     used = used[np.argsort(lengths[used], kind="stable")]
@@ -140,37 +301,29 @@ def _codes(lengths: Tokens) -> Tokens:
     return codes
 
 
-def _head(lengths: Tokens, apart: Tokens) -> tuple[Tokens, Tokens]:
+def _head(lengths: Numbers, apart: Numbers) -> tuple[Numbers, Numbers]:
     """Return the head of a final block with these code lengths as words and their bits."""
     most, farthest = int(np.flatnonzero(lengths)[-1]) + 1, int(np.flatnonzero(apart)[-1]) + 1
-    told = _told([*lengths[:most].tolist(), *apart[:farthest].tolist()])
-    counts = np.bincount([symbol for symbol, _, _ in told], minlength=19)
-    depths = _code_lengths(counts, _CODE_DEEPEST)
-    codes = _codes(depths)
-    orders = max(4, 19 - next(n for n, symbol in enumerate(reversed(_ORDER)) if depths[symbol]))
-    words = [(1, 1), (2, 2), (most - 257, 5), (farthest - 1, 5), (orders - 4, 4)]
-    words += [(int(depths[symbol]), 3) for symbol in _ORDER[:orders]]
-    for symbol, value, extra in told:
-        words += [(int(codes[symbol]), int(depths[symbol])), (value, extra)]
-    head = np.array(words, np.int64)
-    return head[:, 0], head[:, 1]
+    told = np.array(_told([*lengths[:most].tolist(), *apart[:farthest].tolist()]))
+    symbols, values, extra = told.T
+    depths = _code_lengths(np.bincount(symbols, minlength=19), _CODE_DEEPEST)
+    ordered = depths[_ORDER]
+    ordered = ordered[: max(4, int(np.flatnonzero(ordered)[-1]) + 1)]
+    first = 1 | 2 << 1 | (most - 257) << 3 | (farthest - 1) << 8 | (ordered.size - 4) << 13
+    bits = depths[symbols]
+    words = np.concatenate(([first], ordered, _codes(depths)[symbols] | values << bits))
+    return words, np.concatenate(([17], np.full(ordered.size, 3), bits + extra))
 
 
 def _told(lengths: list[int]) -> list[tuple[int, int, int]]:
     """Return code lengths as symbols of the code for code lengths, each with its extra value and bits."""
     told: list[tuple[int, int, int]] = []
-    at = 0
-    while at < len(lengths):
-        end = at + 1
-        while end < len(lengths) and lengths[end] == lengths[at] and end - at < _ZEROS:
-            end += 1
-        zeros = end - at if lengths[at] == 0 else 0
-        if zeros > 10:  # noqa: PLR2004 - symbol 18 stands for 11 zeros or more, 17 for 3 to 10
-            told.append((18, zeros - 11, 7))
-        elif zeros > 2:  # noqa: PLR2004
-            told.append((17, zeros - 3, 3))
-        else:
-            end = at + 1
-            told.append((lengths[at], 0, 0))
-        at = end
+    for length, run in groupby(lengths):
+        left = len(list(run))
+        for symbol, least, most, extra in () if length else _RUNS:
+            while left >= least:
+                size = min(left, most)
+                told.append((symbol, size - least, extra))
+                left -= size
+        told += [(length, 0, 0)] * left
     return told

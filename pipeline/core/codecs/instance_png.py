@@ -4,151 +4,188 @@ Source: Segments.ai's segmentation bitmaps, as `bitmap2file` of its SDK 1.33 wri
 """
 
 import struct
-import zlib
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.codecs._deflate import LONGEST, REPEAT, Tokens, deflated
+from pipeline.core.codecs import _png
+from pipeline.core.codecs._deflate import (
+    FARTHEST,
+    NOTHING,
+    SHORTEST,
+    Backs,
+    Column,
+    Copies,
+    Literals,
+    Numbers,
+    Repeats,
+    deflated,
+)
 from pipeline.core.instances import MOST_NUMBERS, InstanceMap
 from pipeline.core.masks import MAX_PIXELS, MaskError, check_size
 
 LAYERED: Final = True
 """All masks of a frame are one picture, instead of each mask being a text of its own."""
 
-_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_UP: Final = 2  # the filter that writes each pixel as its difference to the one above
-_OPAQUE: Final = 0xFF000000
+_SUB: Final = 1  # the filter that writes each pixel as its difference to the one before
+_UP: Final = 2  # ... to the one above
+_OPAQUE: Final = 255
 _MOD: Final = 65521
-_HIGH: Final = np.uint32(0x80808080)
-_HEAD: Final = struct.Struct(">II5B")
-_RGBA: Final = (8, 6, 0, 0, 0)
-_COLOURED: Final = frozenset({2, 3, 6})  # RGB, a palette, RGBA
+
+# A difference is three bytes, each modulo 256, in lanes of nine bits: sums do not run from one into the next.
+_LANE: Final = 9
+_LANES: Final = 0xFF | 0xFF << _LANE | 0xFF << 2 * _LANE
+_BORROW: Final = 1 << 8 | 1 << 8 + _LANE | 1 << 8 + 2 * _LANE
+_STEP: Final = 3 * _LANE + 1
+"""The bits of a change of a difference; it is written as its sum with `_ZERO`."""
+_ZERO: Final = 1 << _STEP - 1
+_BEGIN: Final = 1 << _STEP
+
+_RGBA: Final = (8, _png.RGBA, 0, 0, 0)
+_COLOURED: Final = frozenset({_png.RGB, _png.PALETTE, _png.RGBA})
 _DEPTHS: Final = frozenset({1, 2, 4, 8})
-_SHORTEST: Final = 3
 
 
 def encode(whole: InstanceMap) -> bytes:
     """Return the picture as a PNG file.
 
     The compressed bytes are written straight from the runs: of a row, only what differs from the row above
-    is looked at.
+    is looked at. Of the first row that is the pixel to the left, so that opacity is written once.
     """
-    places, values = _changes(whole)
-    lengths = np.diff(places, append=whole.height * whole.width)
-    stream = b"\x78\x01" + deflated(_tokens(places, values, lengths, whole.width))
-    stream += struct.pack(">I", _adler(places, values, lengths, whole))
-    head = _HEAD.pack(whole.width, whole.height, *_RGBA)
-    return _SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", stream) + _chunk(b"IEND", b"")
+    first = bytes((_SUB, *int(whole.numbers[0]).to_bytes(3, "little"), _OPAQUE))
+    segments = _segments(whole)
+    stream = b"\x78\x01" + deflated(first, _columns(segments, whole.width))
+    stream += struct.pack(">I", _adler(first, segments, whole))
+    head = _png.HEAD.pack(whole.width, whole.height, *_RGBA)
+    parts = (_png.chunk(b"IHDR", head), _png.chunk(b"IDAT", stream), _png.chunk(b"IEND", b""))
+    return b"".join((_png.SIGNATURE, *parts))
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return b"%b%b%b%b" % (
-        struct.pack(">I", len(data)),
-        kind,
-        data,
-        struct.pack(">I", zlib.crc32(kind + data)),
-    )
+class _Segments(NamedTuple):
+    """Runs of pixels that differ by `values`, which are 0 at the start of a row of which the first does not.
 
-
-def _changes(whole: InstanceMap) -> tuple[Tokens, Tokens]:
-    """Return where the difference to the row above changes, each start of a row included, and to what.
-
-    A difference is four bytes, each modulo 256, the lowest of red.
+    `lengths` counts the pixels that differ, `same` those after them that do not.
     """
-    width, count = whole.width, whole.starts.size
-    starts = whole.starts.astype(np.int64)
-    rows = np.arange(0, whole.height * width, width)
-    every = np.concatenate((starts, starts + width, rows))
-    order = np.argsort(every, kind="stable")  # of three sorted parts, which this kind only has to merge
-    every = every[order]
-    last = np.concatenate((every[1:] != every[:-1], [True])) & (every < whole.height * width)
-    here = (np.cumsum(order < count) - 1)[last]
-    above = (np.cumsum((order >= count) & (order < 2 * count)) - 1)[last]
-    every = every[last]
-    here, above = whole.numbers[here], np.where(above < 0, np.uint32(0), whole.numbers[above])
-    # Bytes of a word are subtracted at once: the top bit of each is kept out of the way of the borrow.
-    change = ((here | _HIGH) - (above & ~_HIGH)) ^ ((here ^ ~above) & _HIGH)
-    change[: np.searchsorted(every, width)] |= np.uint32(_OPAQUE)
-    new = np.concatenate(([True], change[1:] != change[:-1]))
-    new[np.searchsorted(every, rows)] = True
-    return every[new], change[new].astype(np.int64)
+
+    places: Numbers
+    begins: NDArray[np.bool_]
+    values: Numbers
+    lengths: Numbers
+    same: Numbers
+
+    @property
+    def most(self) -> int:
+        """The most bytes that one of the values has."""
+        return -(-int(self.values.max(initial=0)).bit_length() // _LANE)
 
 
-def _tokens(places: Tokens, values: Tokens, lengths: Tokens, width: int) -> Tokens:
-    """Return the rows as tokens.
+def _segments(whole: InstanceMap) -> _Segments:
+    """Return the picture as segments from its second pixel on."""
+    size = whole.height * whole.width
+    keys = np.sort(_changes(whole))
+    places = keys >> (_STEP + 1)
+    last = np.flatnonzero(places[1:] != places[:-1])  # of each place, but for the end of the picture
+    begins = (keys[last] & _BEGIN).astype(np.bool_)
+    sums = np.cumsum(keys & (_BEGIN - 1))[last] - _ZERO * (last + 1)
+    values = (sums + _BORROW) & _LANES
+    new = begins.copy()
+    new[1:] |= values[1:] != values[:-1]
+    at = np.flatnonzero(new)
+    values, begins, starts = values[at], begins[at], np.append(places[last[at]], size)
+    heads = np.flatnonzero(begins | (values != 0))
+    values, begins, places = values[heads], begins[heads], starts[heads]
+    lengths = np.where(values, starts[heads + 1] - places, 0)
+    begins[:1] = whole.width == 1  # the first pixel is not among them
+    return _Segments(places, begins, values, lengths, np.diff(places, append=size) - lengths)
 
-    A segment is a run of pixels that differ from those above, or a row's start, with the pixels after it that
-    do not differ.
+
+def _changes(whole: InstanceMap) -> Numbers:
+    """Return by how much the difference changes, and where, as sums of a place, `_BEGIN`, and a change.
+
+    Each start of a row is among them, and the end of the picture.
     """
-    begins, differs = places % width == 0, values != 0
-    heads = begins | differs
-    after = np.concatenate((np.where(heads, 0, lengths)[1:], [0]))[heads]
-    begins, differs, values, lengths = begins[heads], differs[heads], values[heads], lengths[heads]
-    same = np.where(differs, after, lengths)
-    # Of the first row all pixels are new, opacity included: its segments have bytes that no other has.
-    first = int(np.searchsorted(places[heads], width))
-    parts = (slice(0, first), slice(first, None))
-    return np.concatenate([_segments(begins[at], values[at], lengths[at], same[at]) for at in parts])
+    width, size = whole.width, whole.height * whole.width
+    numbers, starts = whole.numbers.astype(np.int64), whole.starts.astype(np.int64)
+    if numbers.max() >= 1 << 8:
+        numbers = numbers & 0xFF | (numbers & 0xFF00) << 1 | (numbers & 0xFF0000) << 2
+    steps = np.diff(numbers, prepend=0)
+    above = slice(0, np.searchsorted(starts, size - width))
+    left = slice(1, np.searchsorted(starts, width))
+    starts <<= _STEP + 1
+    keys = starts - steps
+    down, right, end = width << (_STEP + 1), 1 << (_STEP + 1), size << (_STEP + 1)
+    edges = np.arange(down, end + 1, down)
+    # The second row begins with what is new to the first.
+    parts = (starts[1:] + steps[1:], keys[above] + down, keys[left] + right, [down + numbers[left.stop - 1]])
+    found = np.concatenate((*parts, [right + _BEGIN], edges + _BEGIN))
+    found += _ZERO
+    return found
 
 
-def _segments(begins: NDArray[np.bool_], values: Tokens, lengths: Tokens, same: Tokens) -> Tokens:
-    """Return the tokens of segments: pixels of a value other than 0, so many, and `same` ones after them.
+def _columns(segments: _Segments, width: int) -> list[Column]:
+    """Return the table whose rows are the segments.
 
-    Each has a few texts, each so many times: the columns of two tables.
+    Of a segment, the first pixel is written or, where it has several bytes, taken from where it was before;
+    it is repeated for those that differ as much; zeros follow.
     """
-    differs = values != 0
-    bytes_ = differs + sum((values >= 1 << bits).astype(np.int64) for bits in (8, 16, 24))
-    rest = differs * 4 - bytes_  # zeros that end the first pixel
-    several = differs & (lengths > 1)
-    zeros = 4 * same + ~several * rest
+    values, lengths = segments.values, segments.lengths
+    written = (values != 0).astype(np.int64)
+    rest, most = 4 * written, segments.most
+    for number in range(1, most):
+        written += values >= 1 << _LANE * number
+    rest -= written  # zeros that end the first pixel
+    columns: list[Column] = [Copies(_UP, segments.begins.astype(np.int64))]
+    ended = lengths > 1
+    if most > 1:
+        backs = _backs(segments, written > 1, width)
+        columns.append(Backs(backs))
+        again = backs > 0
+        written[again] = rest[again] = 0
+        ended |= again
+    bytes_ = ((values >> _LANE * number) & 0xFF for number in range(most))
+    columns += [Literals(np.where(written > number, byte, NOTHING)) for number, byte in enumerate(bytes_)]
+    zeros = 4 * segments.same + rest
     # After a byte that is no zero, one zero has to be written before it can be repeated.
-    single = np.where(several, rest, np.where(zeros > _SHORTEST, 1, zeros))
-    zeros -= ~several * single
-    columns: list[tuple[Tokens | int, Tokens | NDArray[np.bool_]]] = [(_UP, begins)]
-    most = int(bytes_.max(initial=0))
-    columns += [((values >> 8 * number) & 0xFF, bytes_ > number) for number in range(most)]
-    columns.append((0, single))
-    columns += _repeated(several * (4 * (lengths - 1)), REPEAT[4])
-    columns += _repeated(zeros, REPEAT[1])
-    texts = np.empty((values.size, len(columns)), np.int16)
-    times = np.empty(texts.shape, np.int64)
-    for at, (text, often) in enumerate(columns):
-        texts[:, at], times[:, at] = text, often
-    return np.repeat(texts.ravel(), times.ravel())
+    single = np.where(ended, rest, np.where(zeros > SHORTEST, 1, zeros))
+    columns.append(Copies(0, single))
+    return [*columns, Repeats(4, np.maximum(4 * lengths - 4, 0)), Repeats(1, zeros - single)]
 
 
-def _repeated(sizes: Tokens, start: int) -> list[tuple[Tokens | int, Tokens | NDArray[np.bool_]]]:
-    """Return the columns of tokens, which begin at `start`, that repeat so many bytes.
+def _backs(segments: _Segments, wanted: NDArray[np.bool_], width: int) -> Numbers:
+    """Return how far back the same first pixel was written last, 0 where that is too far.
 
-    Fewer than three cannot be repeated: then the piece before gives some of its own.
+    Differences of several bytes are few, as instances are, and cost more than the way back.
     """
-    full, left = np.divmod(sizes, LONGEST)
-    short = (left > 0) & (left < _SHORTEST)
-    columns: list[tuple[Tokens | int, Tokens | NDArray[np.bool_]]] = [
-        (start + LONGEST, full - short),
-        (start + LONGEST - _SHORTEST + left, short),
-        (start + np.where(short, _SHORTEST, left), left > 0),
-    ]
-    return [column for column in columns if np.any(column[1])]
+    found = np.zeros_like(segments.values)
+    which = np.flatnonzero(wanted)
+    places = segments.places[which]
+    keys = segments.values[which] << 32 | np.arange(which.size)
+    keys.sort()
+    order = keys & 0xFFFFFFFF
+    ways = np.diff((4 * places + places // width)[order])
+    near = np.flatnonzero((np.diff(keys >> 32) == 0) & (ways <= FARTHEST))
+    found[which[order[near + 1]]] = ways[near]
+    return found
 
 
-def _adler(places: Tokens, values: Tokens, lengths: Tokens, whole: InstanceMap) -> int:
-    """Return the checksum of the rows before compression (RFC 1950), as sums over the runs."""
+def _adler(first: bytes, segments: _Segments, whole: InstanceMap) -> int:
+    """Return the checksum of the rows before compression (RFC 1950), as sums over the segments."""
     height, width = whole.height, whole.width
-    size = height * (4 * width + 1)
-    rows = np.arange(height, dtype=np.int64)
-    low = 1 + _UP * height
-    high = size + _UP * int((size - rows * (4 * width + 1)).sum())
-    for number in range(4):
-        byte = (values >> 8 * number) & 0xFF
-        some = byte.nonzero()[0]
-        byte, place, length = byte[some], places[some], lengths[some]
-        left = size - (place * 4 + place // width + 1) - number  # bytes from the run's first one to the end
-        low += int((byte * length).sum())
-        high += int((byte * ((length * left - 2 * length * (length - 1)) % _MOD)).sum())
+    across = 4 * width + 1
+    size = height * across
+    # A byte counts once in the low sum, and in the high one as often as there are bytes from it to the end.
+    low = 1 + _UP * (height - 1) + sum(first)
+    high = size + _UP * (height * (height - 1) // 2) * across
+    high += sum(byte * (size - at) for at, byte in enumerate(first))
+    places, lengths = segments.places, segments.lengths
+    often = lengths * (size - 4 * places - places // width - 1 - 2 * (lengths - 1)) % _MOD
+    for number in range(segments.most):
+        byte = (segments.values >> _LANE * number) & 0xFF
+        once = int(byte @ lengths)
+        low += once
+        high += int(byte @ often) - number * once
     return (high % _MOD) << 16 | low % _MOD
 
 
@@ -164,31 +201,33 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> InstanceMap:
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.shape[:2] != (height, width):
         raise MaskError(f"instance picture of {len(data)} bytes is no whole PNG file; fetch it again")
-    flags = cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGBA  # noqa: PLR2004
-    colours = np.ascontiguousarray(cv2.cvtColor(picture, flags)).view("<u4").reshape(height, width)
-    return InstanceMap.from_array(colours & np.uint32(MOST_NUMBERS), max_pixels=max_pixels)
+    if picture.shape[2] < 4:  # noqa: PLR2004
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+    colours: NDArray[np.uint32] = np.ascontiguousarray(picture).view("<u4").reshape(height, width)
+    colours &= np.uint32(MOST_NUMBERS)  # in place, as pictures may be large
+    found = InstanceMap.from_array(colours, max_pixels=max_pixels)
+    # OpenCV has blue lowest. Which pixels differ from their neighbours does not depend on that.
+    blue, green, red = (found.numbers & np.uint32(0xFF << at) for at in (0, 8, 16))
+    numbers = blue << np.uint32(16) | green | red >> np.uint32(16)
+    return InstanceMap(height, width, found.starts, numbers)
 
 
 def _is_whole(data: bytes) -> bool:
-    """Whether all pieces of the file are there, each with its checksum.
-
-    What is damaged is found here, as the decoder would write of it to stderr, between our own lines.
-    """
-    at, kind = len(_SIGNATURE), b""
-    while kind != b"IEND" and at + 12 <= len(data):
-        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
-        if zlib.crc32(memoryview(data)[at + 4 : end]).to_bytes(4, "big") != data[end : end + 4]:
-            return False
-        at = end + 4
-    return kind == b"IEND"
+    """Whether all pieces of the file are there, each with its checksum."""
+    try:
+        for _ in _png.chunks(data):
+            pass
+    except ValueError:
+        return False
+    return True
 
 
 def _size(data: bytes, max_pixels: int) -> tuple[int, int]:
     """Return width and height from the head, before anything is decoded."""
-    if len(data) < 33 or not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":  # noqa: PLR2004
+    head = _png.head(data)
+    if head is None:
         raise MaskError(f"instance picture of {len(data)} bytes is no PNG file; check what its address gives")
-    width, height, depth, colour, *_ = _HEAD.unpack_from(data, 16)
+    width, height, depth, colour, *_ = head
     check_size(height, width, max_pixels=max_pixels)
     if depth not in _DEPTHS or colour not in _COLOURED:
         raise MaskError("instance picture is grey or has 16 bits a channel; expected RGBA, RGB or a palette")
