@@ -174,7 +174,7 @@ class Framing:
         layers = [(number, found) for number, found in drawn if isinstance(found, PointSet)]
         strays = self.kept.kept("strays", frame_key(part.sensor, at)) if self.kept.same_drawing else {}
         came = at < len(part.said) and self.kept.same_drawing
-        if not layers and not strays and frame.get(POINTS) is None and (came or part.kind.sequence):
+        if not layers and not strays and frame.get(POINTS) is None and came:
             return
         count = self._point_count(part, at)
         if count is None:

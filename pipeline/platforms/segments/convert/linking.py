@@ -77,11 +77,15 @@ def _can(packing: Packing, relation: Relation, *, held: bool) -> bool:
     for name in (relation.source, relation.target):
         if name not in packing.written:
             why = why or f"relation {relation.name!r} has an end at object {name!r}, which is not written"
-    if not why and packing.written[relation.source].track == packing.written[relation.target].track:
+    if not why and relation.source != relation.target and len(_tracks(packing, relation)) == 1:
         why = f"relation {relation.name!r} would join a track with itself: both ends have its number"
     if why:
         packing.lose(relation.source, LossKind.RELATION, why)
     return not why
+
+
+def _tracks(packing: Packing, relation: Relation) -> set[int]:
+    return {packing.written[name].track for name in (relation.source, relation.target)}
 
 
 def _answers(json: Mapping[str, Any]) -> tuple[Answer, ...]:
