@@ -22,6 +22,17 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Created:
+    """Something came into being in the target that rows need: a project, a dataset, a class, a tag.
+
+    `planned`: nothing was made, as nothing may be written; a run would make it.
+    """
+
+    what: str
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RowsOpened:
     """Rows were initialised in one call."""
 
@@ -39,12 +50,13 @@ class BundleSent:
 
 @dataclass(frozen=True, slots=True)
 class BundleDone:
-    """A bundle was settled: so many rows saved, so many rejected, labels of the saved ones."""
+    """A bundle was settled: so many rows saved, so many rejected, labels and groups of the saved ones."""
 
     bundle: str
     saved: int
     rejected: int
     labels: int
+    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,7 @@ class RowsSettled:
     outcome: str
     rows: int
     labels: int
+    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,15 @@ class RowRejected:
     stage: str
     reason: str
     labels: int
+    groups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GroupsChanged:
+    """Operations made groups, or took groups apart so that nothing is left of them."""
+
+    made: int
+    discarded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +169,13 @@ class RunEnded:
 Event: TypeAlias = (
     RunStarted
     | Phase
+    | Created
     | RowsOpened
     | BundleSent
     | BundleDone
     | RowsSettled
     | RowRejected
+    | GroupsChanged
     | LossSeen
     | NoteSeen
     | RequestDone

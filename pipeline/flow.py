@@ -128,8 +128,7 @@ async def apply(line: Line, rows: Receive[OpenRow], to_pack: Send[EditedRow]) ->
         async for chunk in chunks(rows, CHUNK):
             with line.record.timed("apply"):
                 edited = await line.editor.edit(chunk)
-            await line.record.rejected([row for row in edited if isinstance(row, Rejection)])
-            await pour([row for row in edited if isinstance(row, EditedRow)], to_pack)
+            await pour(await line.record.edited(chunk, edited), to_pack)
 
 
 async def pack(line: Line, rows: Receive[EditedRow], to_bundle: Send[PackedRow]) -> None:

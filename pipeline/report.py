@@ -11,8 +11,9 @@ from pipeline import events
 class Report:
     """The result of a run, as an object and (`to_json`) as the documented JSON of `--report`.
 
-    `rows` and `labels` count by outcome: saved, unchanged, skipped, rejected, would-save (dry run) and
-    already-done (settled before a resume). `losses` and `notes` count by kind; `rejects` holds the first
+    `rows`, `labels` and `groups` count by outcome: saved, unchanged, skipped, rejected, would-save (dry run)
+    and already-done (settled before a resume). `groups_made` and `groups_discarded` are what operations did,
+    whatever became of the rows. `losses` and `notes` count by kind; `rejects` holds the first
     hundred. `seconds` is the time spent per stage, summed over what ran at once.
     """
 
@@ -26,9 +27,14 @@ class Report:
     expected: int | None = None
     rows: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    groups: Counter[str] = field(default_factory=Counter)
+    groups_made: int = 0
+    groups_discarded: int = 0
     losses: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     rejects: list[dict[str, str]] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    would_create: list[str] = field(default_factory=list)
     bundles: int = 0
     requests: Counter[str] = field(default_factory=Counter)
     retries: int = 0
@@ -62,6 +68,7 @@ class Report:
 
 
 REJECTS_SHOWN = 100
+CREATED_SHOWN = 1000
 
 
 def _rounded(number: float) -> float:
@@ -72,24 +79,38 @@ def _started(report: Report, event: events.RunStarted) -> None:
     report.job, report.run, report.resumed, report.expected = event.job, event.run, event.resumed, event.rows
 
 
+def _created(report: Report, event: events.Created) -> None:
+    told = report.would_create if event.planned else report.created
+    if len(told) < CREATED_SHOWN:
+        told.append(event.what)
+
+
 def _bundle_done(report: Report, event: events.BundleDone) -> None:
     report.bundles += 1
     report.rows["saved"] += event.saved
     report.labels["saved"] += event.labels
+    report.groups["saved"] += event.groups
 
 
 def _settled(report: Report, event: events.RowsSettled) -> None:
     report.rows[event.outcome] += event.rows
     report.labels[event.outcome] += event.labels
+    report.groups[event.outcome] += event.groups
 
 
 def _rejected(report: Report, event: events.RowRejected) -> None:
     report.rows["rejected"] += 1
     report.labels["rejected"] += event.labels
+    report.groups["rejected"] += event.groups
     if len(report.rejects) < REJECTS_SHOWN:
         report.rejects.append(
             {"row": event.row, "title": event.title, "stage": event.stage, "reason": event.reason}
         )
+
+
+def _regrouped(report: Report, event: events.GroupsChanged) -> None:
+    report.groups_made += event.made
+    report.groups_discarded += event.discarded
 
 
 def _request(report: Report, event: events.RequestDone) -> None:
@@ -115,9 +136,11 @@ def _ended(report: Report, event: events.RunEnded) -> None:
 
 _FOLDS: dict[type, Any] = {
     events.RunStarted: _started,
+    events.Created: _created,
     events.BundleDone: _bundle_done,
     events.RowsSettled: _settled,
     events.RowRejected: _rejected,
+    events.GroupsChanged: _regrouped,
     events.LossSeen: lambda report, event: report.losses.update([event.what]),
     events.NoteSeen: lambda report, event: report.notes.update([event.what]),
     events.RequestDone: _request,

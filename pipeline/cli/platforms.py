@@ -21,8 +21,10 @@ def platforms() -> None:
     from pipeline.core.losses import Features
     from pipeline.platforms import discover
 
-    flags = [field.name for field in fields(Features) if field.type is bool]
-    table = Table("name", "what it is", "shapes", "holds", "does not hold", "sandbox", show_lines=True)
+    flags = [field.name for field in fields(Features) if field.type is bool and field.name != "writes"]
+    table = Table(
+        "name", "what it is", "use as", "shapes", "holds", "does not hold", "sandbox", show_lines=True
+    )
     for platform in discover().values():
         shapes = sorted(shape.value for shape in platform.features.shapes if shape is not Shape.OTHER)
         held = [name.replace("_", " ") for name in flags if getattr(platform.features, name)]
@@ -30,6 +32,7 @@ def platforms() -> None:
         table.add_row(
             platform.name,
             platform.title,
+            "source, target" if platform.features.writes else "source",
             ", ".join(shapes),
             ", ".join(held),
             ", ".join(missing) or "-",

@@ -15,6 +15,7 @@ from pipeline.report import Report
 
 OUTCOMES = ("saved", "would-save", "unchanged", "skipped", "already-done", "rejected")
 MEGABYTE = 1e6
+CREATED_SHOWN = 20
 SHOWN = 0.05
 """Seconds; less would print as 0.0."""
 
@@ -49,6 +50,7 @@ def summary(report: Report) -> Iterator[str]:
     resumed = ", resumed" if report.resumed else ""
     took = clock_time(report.seconds_total)
     yield f"{report.job}, run {report.run}{resumed}: {report.outcome} in {took}"
+    yield from _creations(report)
     yield from _outcomes(report)
     yield from _kinds("losses", report.losses)
     yield from _kinds("notes", report.notes)
@@ -60,10 +62,27 @@ def summary(report: Report) -> Iterator[str]:
         yield _line("workers", f"{report.workers_lost} lost and replaced")
 
 
+def _creations(report: Report) -> Iterator[str]:
+    for name, told in (("created", report.created), ("to create", report.would_create)):
+        for what in told[:CREATED_SHOWN]:
+            yield _line(name, what)
+        if len(told) > CREATED_SHOWN:
+            yield _line(name, f"and {len(told) - CREATED_SHOWN:,} more")
+
+
 def _outcomes(report: Report) -> Iterator[str]:
     for name, counts in (("rows", report.rows), ("labels", report.labels)):
-        known = [f"{counts[outcome]:,} {outcome}" for outcome in OUTCOMES if counts[outcome]]
-        yield _line(name, ", ".join(known) or "none")
+        yield _line(name, ", ".join(_counted(counts)) or "none")
+    changed = (report.groups_made, "made"), (report.groups_discarded, "discarded")
+    groups = [*_counted(report.groups), *(f"{number:,} {what}" for number, what in changed if number)]
+    if groups:
+        yield _line("groups", ", ".join(groups))
+
+
+def _counted(counts: Mapping[str, float]) -> Iterator[str]:
+    for outcome in OUTCOMES:
+        if counts.get(outcome):
+            yield f"{counts[outcome]:,} {outcome}"
 
 
 def _kinds(name: str, counts: Mapping[str, float]) -> Iterator[str]:

@@ -68,3 +68,5 @@ class Features:
     creates: bool = False
     """Whether rows can be created with their pictures, from URLs or from the bytes. In a file rows come into
     being anyhow, and pictures stay where they are."""
+    writes: bool = True
+    """Whether there is a target side. Without one, the platform holds what its source gives."""

@@ -1,8 +1,10 @@
 """What an incoming row and the row that was opened for it in the target have to do with each other."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 
-from pipeline.core.labels import LabelRow, Media, Sensor
+from pipeline.core.labels import Group, LabelRow, Media, Sensor
 from pipeline.core.rows import Decision, Mode
 from pipeline.errors import RowError
 
@@ -100,16 +102,44 @@ def appended(existing: LabelRow, row: LabelRow) -> LabelRow:
     """Return what is there, and the labels, groups and relations of `row` whose id is not there."""
     objects = {item.id for item in existing.objects}
     marks = {item.id for item in existing.classifications}
-    groups = {item.id for item in existing.groups}
     return replace(
         existing,
         objects=existing.objects + tuple(item for item in row.objects if item.id not in objects),
         classifications=existing.classifications
         + tuple(item for item in row.classifications if item.id not in marks),
-        groups=existing.groups + tuple(item for item in row.groups if item.id not in groups),
+        groups=joined_groups(existing.groups, row.groups, row.key),
         relations=existing.relations
         + tuple(item for item in row.relations if item not in existing.relations),
     )
+
+
+def joined_groups(there: Iterable[Group], more: Iterable[Group], source: str) -> tuple[Group, ...]:
+    """Return the groups of a row and those that are added to it from `source`.
+
+    A group that is there with the same members stays the only one, and one of the same id that shares an
+    object grows. Any other gets an id of its own: its key may stand for something else in the source.
+    """
+    found = {group.id: group for group in there}
+    known = {frozenset(group.objects) for group in found.values()}
+    for group in more:
+        if frozenset(group.objects) in known:
+            continue
+        for key in _keys(group.id, source):
+            old = found.get(key)
+            if old is None:
+                found[key] = replace(group, id=key)
+            elif set(old.objects) & set(group.objects):
+                found[key] = Group(key, tuple(dict.fromkeys((*old.objects, *group.objects))))
+            else:
+                continue
+            break
+    return tuple(found.values())
+
+
+def _keys(key: str, source: str) -> Iterator[str]:
+    yield key
+    yield f"{key}@{source}"
+    yield from (f"{key}@{source}-{number}" for number in count(2))
 
 
 def decide(mode: Mode | None, existing: LabelRow | None) -> Decision:

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.core.geometry import Shape
 from pipeline.core.instances import OnTop
 from pipeline.core.labels import LabelRow
-from pipeline.core.losses import Loss, Note
+from pipeline.core.losses import Loss, LossKind, Note
 from pipeline.core.quick import quick
 
 
@@ -160,6 +160,16 @@ class PackedRow:
     def size(self) -> int:
         """Bytes that travel."""
         return len(self.payload) + sum(map(len, self.assets))
+
+    @property
+    def groups(self) -> int:
+        """Groups that arrive: those of the row that are not among the losses, whole or object by object."""
+        if self.row is None or not self.row.groups:
+            return 0
+        losses = [loss for loss in self.losses if loss.what is LossKind.GROUP]
+        gone = {loss.object for loss in losses}
+        held = sum(1 for group in self.row.groups if not gone.issuperset(group.objects))
+        return max(held - sum(1 for loss in losses if loss.object is None), 0)
 
 
 @dataclass(frozen=True, slots=True)

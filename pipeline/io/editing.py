@@ -63,11 +63,20 @@ def _all(operation: Operation, rows: Sequence[LabelRow]) -> list[Outcome]:
 
 def _start(row: OpenRow) -> LabelRow:
     if row.task.row is not None:
-        return complete(row.task.row, row.existing)
+        return complete(_checked(row.task.row), row.existing)
     if row.existing is None:
         message = f"row {row.task.key.title or row.task.key.key!r}: there is nothing to edit in the target"
         raise RowError(message)
     return row.existing
+
+
+def _checked(row: LabelRow) -> LabelRow:
+    """Return a row of the source. Raises RowError for two groups of one id: targets would make them one."""
+    ids = [group.id for group in row.groups]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise RowError(f"row {row.title or row.key!r}: two groups have the id {twice!r}; give one another id")
+    return row
 
 
 def _finish(row: OpenRow, outcome: Outcome) -> EditedRow | Rejection:

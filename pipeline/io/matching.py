@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from enum import Enum
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
@@ -73,14 +74,23 @@ _NEW = """
     AND {new}
 """
 # A new row is called by its title, so it needs one of its own, also where rows are matched by something else.
-_OWN_TITLE = """
-    (asked.title <> '' AND NOT EXISTS (SELECT 1 FROM place WHERE place.title = asked.title) AND NOT EXISTS (
-        SELECT 1 FROM {users} AS other WHERE other.title = asked.title AND other.key <> asked.key
-    ))
+_AMONG_PLACES = "NOT EXISTS (SELECT 1 FROM place WHERE place.title = asked.title)"
+_AMONG_SOURCE = """
+    NOT EXISTS (SELECT 1 FROM {users} AS other WHERE other.title = asked.title AND other.key <> asked.key)
 """
 _PLACE = "INSERT INTO place VALUES", 4
 _SOURCE = "INSERT INTO source (value, key, ordinal, title, labels) VALUES", 5
 _USED = "INSERT OR IGNORE INTO used VALUES", 3
+
+
+class OwnTitle(Enum):
+    """Among which rows a new one must be the only one of its title, where it is matched by something else."""
+
+    AMONG_ALL = "all"
+    AMONG_SOURCE = "source"
+    """A row of the target may have it: the adapter knows what to do then."""
+    NEED_NOT = "none"
+    """The adapter tells rows of one title apart, or finds new titles for them."""
 
 
 class Candidate(NamedTuple):
@@ -103,16 +113,24 @@ class Matching:
 
     With `creates`, a key that the target has no row for is no problem: its place has no id (`is_new`), and
     the adapter opens the row that it created with a place that has one. Two such keys must differ in what
-    they are matched by, and in their titles.
+    they are matched by, and in their titles, unless `own_title` says otherwise.
 
     Every method raises Stopped when the disk is full.
     """
 
-    def __init__(self, folder: Path, rule: MatchRule, *, creates: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rule: MatchRule,
+        *,
+        creates: bool = False,
+        own_title: OwnTitle = OwnTitle.AMONG_ALL,
+    ) -> None:
         self._folder = folder
         self._rule = rule
         self._creates = creates
-        self._titled = creates and rule.by != "title"
+        self._own_title = own_title
+        self._titled = creates and rule.by != "title" and own_title is not OwnTitle.NEED_NOT
         self._one_at_a_time = anyio.CapacityLimiter(1)
         self._indexed = False
         self._keyed = False
@@ -238,7 +256,12 @@ class Matching:
         return msgspec.json.decode(found, type=list[int])
 
     def _may_be_new(self, users: str) -> str:
-        return _OWN_TITLE.format(users=users) if self._titled else str(int(self._creates))
+        if not self._titled:
+            return str(int(self._creates))
+        conditions = ["asked.title <> ''", _AMONG_SOURCE.format(users=users)]
+        if self._own_title is OwnTitle.AMONG_ALL:
+            conditions.append(_AMONG_PLACES)
+        return f"({' AND '.join(conditions)})"
 
     def _taken(
         self, places: Mapping[int, Place], keys: Sequence[RowKey], values: Sequence[str | None]

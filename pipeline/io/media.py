@@ -1,4 +1,4 @@
-"""The pictures of rows: files below a folder that the job names, or behind URLs.
+"""The pictures of rows: files below a folder that the job names, on the source's platform, or behind URLs.
 
 Design: docs/decisions/0014-assets.md
 """
@@ -14,7 +14,7 @@ from anyio import to_thread
 from pipeline.core.headers import image_size
 from pipeline.core.labels import Media
 from pipeline.errors import RowError
-from pipeline.ports import MOST_MEDIA, Assets
+from pipeline.ports import MOST_MEDIA, Assets, Gallery
 
 HEADS: Final = (64 * 1024, 1024 * 1024)
 """Bytes that are read to find a size: these, then these, as thumbnails and colours may come before it."""
@@ -26,13 +26,15 @@ class PictureReader:
     `Media.path` is taken below `folder` (None: local pictures are refused); a path that leads out of it, by a
     link too, is a RowError. `trusted`: the rows come from the user's own program, so that the working folder
     is the folder, and an absolute path is taken as it is. Where a row names both a path and a URL, the path
-    counts if it may be read.
+    counts if it may be read. `gallery` is the source's platform where that gives pictures out itself: it is
+    asked for those that a row names by `Media.ref`.
     """
 
     def __init__(self, assets: Assets, folder: Path | None = None, *, trusted: bool = False) -> None:
         self._assets = assets
         self._folder = folder
         self._trusted = trusted
+        self.gallery: Gallery | None = None
 
     async def read(self, media: Media, *, most: int = MOST_MEDIA) -> bytes:
         """Return the bytes of one frame's picture. Raises RowError or TransientError."""
@@ -59,12 +61,23 @@ class PictureReader:
         path = self._path(media)
         if path is not None:
             return await to_thread.run_sync(_read, path, name, most, whole)
+        if self.gallery is not None and media.ref is not None:
+            return await self._kept(self.gallery, media, most, whole=whole)
         if media.url is None:
             raise RowError(_nowhere(media, name))
         try:
             return await (self._assets.get if whole else self._assets.head)(media.url, most=most)
         except RowError as error:
             raise RowError(f"picture {name!r}: {error}") from None
+
+    async def _kept(self, gallery: Gallery, media: Media, most: int, *, whole: bool) -> bytes:
+        try:
+            data = await gallery.picture(media, most=most + 1 if whole else most)
+        except RowError as error:
+            raise RowError(f"picture {_name(media)!r}: {error}") from None
+        if len(data) > most:
+            raise RowError(f"picture {_name(media)!r} is longer than {most} bytes, the most that is taken")
+        return data
 
     def _path(self, media: Media) -> Path | None:
         """Return where a local picture is, as far as its row may say so. Raises RowError."""

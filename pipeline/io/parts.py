@@ -60,20 +60,24 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_beside(path: Path, pieces: Iterable[bytes]) -> None:
     """Write what `publish` makes the file of this name. Raises UsageError, or Stopped for a full disk."""
-    with writing(path), _unfinished(path).open("wb") as file:
+    with writing(path), unfinished(path).open("wb") as file:
         file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 
 
-def publish(path: Path) -> None:
-    """Put what was written beside the file in its place: readers see the old one or the new one, whole."""
-    with writing(path):
-        _unfinished(path).replace(path)
-        sync_folder(path.parent)
+def publish(*paths: Path) -> None:
+    """Put what was written beside files in their place: readers see the old one or the new one, whole."""
+    for path in paths:
+        with writing(path):
+            unfinished(path).replace(path)
+    for folder in dict.fromkeys(path.parent for path in paths):
+        with writing(folder):
+            sync_folder(folder)
 
 
-def _unfinished(path: Path) -> Path:
+def unfinished(path: Path) -> Path:
+    """Return what `write_beside` calls a file until it gets its name."""
     return path.with_name(f".{path.name}.unfinished")
 
 

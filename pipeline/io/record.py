@@ -23,6 +23,7 @@ from pipeline.events import (
     BundleDone,
     BundleSent,
     Event,
+    GroupsChanged,
     LossSeen,
     NoteSeen,
     RowRejected,
@@ -105,7 +106,8 @@ class Record:
             await self.journal.reject([(row, self._kept(row)) for row in rows])
         for row in rows:
             labels = row.row.label_count if row.row else row.key.labels
-            self.emit(RowRejected(row.key.key, row.key.title, row.stage, row.reason, labels))
+            groups = len(row.row.groups) if row.row else 0
+            self.emit(RowRejected(row.key.key, row.key.title, row.stage, row.reason, labels, groups))
         self.rejects += len(rows)
         if self.max_rejects is not None and self.rejects > self.max_rejects:
             message = (
@@ -127,12 +129,32 @@ class Record:
         except RowError:
             return None
 
+    async def edited(
+        self, opened: Sequence[OpenRow], rows: Sequence[EditedRow | Rejection]
+    ) -> list[EditedRow]:
+        """Reject the rows that an operation failed on, and return the others.
+
+        Tells how many groups operations made, and of how many they left nothing.
+        """
+        await self.rejected([row for row in rows if isinstance(row, Rejection)])
+        made = discarded = 0
+        for given, row in zip(opened, rows, strict=True):
+            before = given.task.row or given.existing
+            if isinstance(row, EditedRow) and before is not None and row.row.groups is not before.groups:
+                old, new = ({group.id for group in one.groups} for one in (before, row.row))
+                made, discarded = made + len(new - old), discarded + len(old - new)
+        if made or discarded:
+            self.emit(GroupsChanged(made, discarded))
+        return [row for row in rows if isinstance(row, EditedRow)]
+
     async def skipped(self, rows: Sequence[OpenRow]) -> None:
         """Settle rows that already had labels and are left alone."""
         if rows:
             with self.timed("journal"):
                 await self.journal.settle("skipped", [(row.task.key, "", row.place.id) for row in rows])
-            self.emit(RowsSettled("skipped", len(rows), sum(row.task.key.labels for row in rows)))
+            labels = sum(row.task.key.labels for row in rows)
+            groups = sum(len(row.task.row.groups) for row in rows if row.task.row)
+            self.emit(RowsSettled("skipped", len(rows), labels, groups))
 
     async def judged(self, rows: Sequence[PackedRow | Rejection]) -> list[PackedRow]:
         """Settle packed rows that end here (rejected, lossy, unchanged, or a dry run); return the others."""
@@ -176,7 +198,8 @@ class Record:
         if rows:
             with self.timed("journal"):
                 await self.journal.settle(outcome, [(row.key, row.digest, row.place.id) for row in rows])
-            self.emit(RowsSettled(outcome, len(rows), sum(row.labels for row in rows)))
+            labels, groups = sum(row.labels for row in rows), sum(row.groups for row in rows)
+            self.emit(RowsSettled(outcome, len(rows), labels, groups))
 
     async def arrived(self, rows: Sequence[OpenRow], pack: Callable[[EditedRow], PackedRow]) -> list[OpenRow]:
         """Settle rows edited in place whose save had no known end and did arrive; return the others.
@@ -205,8 +228,9 @@ class Record:
         with self.timed("journal"):
             await self.journal.saved(bundle.id, report.saved)
         saved = {receipt.key for receipt in report.saved}
-        labels = sum(row.labels for row in bundle.rows if row.key.key in saved)
-        self.emit(BundleDone(bundle.id, len(saved), len(report.rejected), labels))
+        rows = [row for row in bundle.rows if row.key.key in saved]
+        labels, groups = sum(row.labels for row in rows), sum(row.groups for row in rows)
+        self.emit(BundleDone(bundle.id, len(saved), len(report.rejected), labels, groups))
         await self.rejected(report.rejected)
 
 

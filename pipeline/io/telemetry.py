@@ -61,6 +61,7 @@ _NAMES: dict[type, tuple[str, int]] = {
     events.BundleDone: ("bundle done", logging.INFO),
     events.RowsSettled: ("rows settled", logging.INFO),
     events.RowRejected: ("row rejected", logging.WARNING),
+    events.GroupsChanged: ("groups changed", logging.INFO),
     events.LossSeen: ("loss", logging.INFO),
     events.PaceChanged: ("pace changed", logging.INFO),
     events.WorkerLost: ("worker process lost; its rows run again", logging.WARNING),

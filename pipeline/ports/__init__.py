@@ -11,7 +11,7 @@ from collections.abc import (
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Features
@@ -36,6 +36,7 @@ from pipeline.ports.http import Answer as Answer
 from pipeline.ports.http import Assets as Assets
 from pipeline.ports.http import Channel as Channel
 from pipeline.ports.http import Fatal as Fatal
+from pipeline.ports.http import Gallery as Gallery
 from pipeline.ports.http import Ok as Ok
 from pipeline.ports.http import Pictures as Pictures
 from pipeline.ports.http import Reject as Reject
@@ -94,6 +95,10 @@ class Source(Protocol):
         ...
 
 
+def _as_it_is(ontology: Ontology) -> Ontology | None:
+    return ontology
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a target is told before the first row.
@@ -112,6 +117,8 @@ class Plan:
     """Whether rows that the target lacks are created; not `match` only where the platform `creates` rows."""
     dry_run: bool = False
     """Nothing may be written: `open` reads what is there and initialises nothing."""
+    revise: Callable[[Ontology], Ontology | None] = _as_it_is
+    """What the operations make of classes that are met in rows (None: they cannot tell)."""
 
 
 class Places(Protocol):
@@ -169,6 +176,18 @@ class Target(Protocol):
         """Close files; when the run is complete, join parts and write indexes.
 
         `rejects`: some rows were rejected, and the same run may go on to try them again.
+        """
+        ...
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """A target that can be told to make what rows need: what it is to make is said before."""
+
+    async def additions(self, ontology: Ontology | None) -> Sequence[str]:
+        """Say, one line each, what would be made for rows of this ontology (None: not known).
+
+        Nothing is written. Raises UsageError where the job could not be done.
         """
         ...
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from pipeline.core.labels import Media
 
@@ -128,6 +128,20 @@ class Assets(Protocol):
 
 MOST_MEDIA = 100 * 1024 * 1024
 """Bytes of one picture that are read where the caller names no limit."""
+
+
+@runtime_checkable
+class Gallery(Protocol):
+    """An adapter whose platform keeps pictures itself, and gives them out for its own credentials only."""
+
+    async def picture(self, media: Media, *, most: int) -> bytes:
+        """Return the first `most` bytes of the picture that `Media.ref` names, or all where it has fewer.
+
+        Raises:
+            RowError: it is not there, or not given out.
+            TransientError: the platform does not answer.
+        """
+        ...
 
 
 class Pictures(Protocol):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -193,6 +194,7 @@ async def _plan(job: Job, options: RunOptions, started: RunRecord, ends: Ends) -
         require_answers=job.require_answers,
         media=job.media,
         dry_run=options.dry_run,
+        revise=partial(revised, job.operations),
     )
 
 

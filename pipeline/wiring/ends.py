@@ -19,7 +19,7 @@ from pipeline.io.iterables import GivenRows, OwnRows
 from pipeline.io.media import PictureReader
 from pipeline.job import Address, Job, explain
 from pipeline.platforms import discover
-from pipeline.ports import Adapter, MatchRule, Platform, RowChoice, Source, Target, Tools
+from pipeline.ports import Adapter, Gallery, MatchRule, Platform, RowChoice, Source, Target, Tools
 
 BY_ID = MatchRule("external_id")
 """How a target's own rows find themselves: the id is the platform's own."""
@@ -56,7 +56,7 @@ def tools_for(
 async def connected(job: Job, tools: Tools, stack: AsyncExitStack) -> Ends:
     """Connect both sides of a job. What is opened is closed with `stack`. Raises FatalError."""
     sides = list(sides_of(job))
-    _check_media(job, sides[-1][0])
+    _check_target(job, sides[-1][0])
     if job.source is None:
         [(platform, settings)] = sides
         own = replace(tools, match=BY_ID, rows=job.rows.choice())
@@ -69,11 +69,17 @@ async def connected(job: Job, tools: Tools, stack: AsyncExitStack) -> Ends:
     if len(sides) == 1:
         return Ends(GivenRows(job.source), target.target(), target_platform.features, edits=False)
     source = await source_of(job, tools, stack)
+    if isinstance(source, Gallery) and isinstance(tools.media, PictureReader):
+        tools.media.gallery = source
     return Ends(source.source(), target.target(), target_platform.features, edits=False)
 
 
-def _check_media(job: Job, target: Platform) -> None:
-    """Raise UsageError where the job wants rows created in a target that creates none."""
+def _check_target(job: Job, target: Platform) -> None:
+    """Raise UsageError for a target that is only read, and for rows to create in one that creates none."""
+    if not target.features.writes:
+        raise UsageError(
+            f"{job.name}: target: {target.name} is read only; name another platform (`labelferry platforms`)"
+        )
     if job.media is not MediaMode.MATCH and not target.features.creates:
         raise UsageError(
             f"{job.name}: media: found {job.media.value!r}, but {target.name} takes labels and no pictures: "

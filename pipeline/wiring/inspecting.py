@@ -9,9 +9,9 @@ from pipeline.errors import CredentialsError, LabelferryError
 from pipeline.events import Event
 from pipeline.io.channel import Channels
 from pipeline.job import Job
-from pipeline.ports import Check, Tools
-from pipeline.wiring.classes import Seen, missing_classes
-from pipeline.wiring.ends import connected, sides_of, tools_for
+from pipeline.ports import Check, Growing, Tools
+from pipeline.wiring.classes import Seen, missing_classes, revised
+from pipeline.wiring.ends import Ends, connected, sides_of, tools_for
 
 CREDENTIALS = "credentials"
 """What a platform's check of its key or token is named."""
@@ -46,6 +46,7 @@ async def _classes(job: Job, tools: Tools, stack: AsyncExitStack) -> Check:
         return Check("classes", ok=True, message="rows from Python are checked as they come")
     seen = Seen()
     try:
+        added = await _additions(job, ends)
         async for _ in seen.watch(ends.source.keys()):
             pass
         ontology = await ends.target.ontology()
@@ -55,7 +56,17 @@ async def _classes(job: Job, tools: Tools, stack: AsyncExitStack) -> Check:
     if missing:
         return Check("classes", ok=False, message="; ".join(missing))
     told = "are known" if seen.pairs is not None and ontology is not None else "are checked row by row"
-    return Check("classes", ok=True, message=f"{seen.rows} rows to move; the classes that they use {told}")
+    more = "".join(f"; would create {line}" for line in added)
+    return Check(
+        "classes", ok=True, message=f"{seen.rows} rows to move; the classes that they use {told}{more}"
+    )
+
+
+async def _additions(job: Job, ends: Ends) -> Sequence[str]:
+    """Return what the target would make before the first row. Raises UsageError."""
+    if not isinstance(ends.target, Growing):
+        return ()
+    return await ends.target.additions(revised(job.operations, await ends.source.ontology()))
 
 
 def _nothing(_event: Event) -> None:

@@ -8,13 +8,16 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from scripts.benchmarks import encord_figures, segments_figures
+from scripts.benchmarks import encord_figures, segments_figures, supervisely_figures
 from scripts.benchmarks.figures import Figure, machine, show, tell, to_json
 
 BENCHMARKS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "encord": lambda quick: encord_figures.figures(encord_figures.QUICK if quick else encord_figures.WHOLE),
     "segments": lambda quick: segments_figures.figures(
         segments_figures.QUICK if quick else segments_figures.WHOLE
+    ),
+    "supervisely": lambda quick: supervisely_figures.figures(
+        supervisely_figures.QUICK if quick else supervisely_figures.WHOLE
     ),
 }
 

@@ -230,7 +230,7 @@ def reading(scale: Scale) -> Iterator[Figure]:
     runs: dict[str, list[dict[str, Any]]] = {"SDK, pages": [], "labelferry": []}
     with served(scale.read, Shape.BOX) as server, clients(server) as (sdk, ferry):
         once(server, ferry, {"work": "vector", "rows": scale.read, "engine": ENGINE})
-        order = {"work": "read", "rows": scale.read}
+        order = {"work": "read", "rows": scale.read, "engine": ENGINE}
         for turn in range(scale.times + 1):
             for name, client in (("SDK, pages", sdk), ("labelferry", ferry)):
                 found = once(server, client, order)

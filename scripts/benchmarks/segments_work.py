@@ -9,14 +9,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 BEGAN = time.perf_counter()
 
-import anyio  # noqa: E402
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
@@ -24,13 +22,11 @@ from pipeline import Job  # noqa: E402
 from pipeline.core.geometry import Box  # noqa: E402
 from pipeline.core.instances import instances_of  # noqa: E402
 from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence  # noqa: E402
-from pipeline.core.rows import LabelTask, Mode, RowKey  # noqa: E402
-from pipeline.io.channel import Channels  # noqa: E402
-from pipeline.io.collecting import rare_collections  # noqa: E402
+from pipeline.core.rows import Mode  # noqa: E402
 from pipeline.platforms import discover  # noqa: E402
-from pipeline.wiring.ends import source_of, tools_for  # noqa: E402
 from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, boxes, instance_rasters, title_of  # noqa: E402
-from scripts.benchmarks.watching import cpu_seconds, ran, say  # noqa: E402
+from scripts.benchmarks.reading import read  # noqa: E402
+from scripts.benchmarks.watching import ran, say  # noqa: E402
 
 Drawn = Sequence[NDArray[np.uint32]]
 DRAWN_BOXES = boxes()
@@ -65,34 +61,9 @@ def writing(task: dict[str, Any], drawn: Drawn, order: dict[str, Any], folder: P
 
 
 def reading(task: dict[str, Any], _: Drawn, order: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Read every row of the dataset as the flow does: the keys first, then the rows."""
-    began, cpu = time.perf_counter(), cpu_seconds()
-    rows, labels = anyio.run(read, task, folder)
-    seconds = time.perf_counter() - began
-    return {"rows": rows, "labels": labels, "seconds": seconds, "cpu": cpu_seconds() - cpu, **order}
-
-
-async def read(task: dict[str, Any], folder: Path) -> tuple[int, int]:
-    """Count the rows of the dataset and their labels."""
+    """Read every row of the dataset."""
     source = {"platform": "segments", "dataset": task["dataset"], "url": task["url"]}
-    job = Job(name="read", source=source, target={"platform": "archive", "path": str(folder / "out")})
-    rows = labels = 0
-    async with AsyncExitStack() as stack:
-        stack.enter_context(rare_collections())  # as in a run
-        channels = await stack.enter_async_context(Channels(lambda _: None))
-        adapter = await source_of(job, tools_for(job, channels, folder, lambda _: None), stack)
-        reader = adapter.source()
-        async for _ in reader.keys():
-            rows += 1
-        async for found in reader.tasks(every):
-            if isinstance(found, LabelTask) and found.row is not None:
-                labels += len(found.row.objects)
-    return rows, labels
-
-
-async def every(keys: Sequence[RowKey]) -> set[str]:
-    """Want all rows."""
-    return {key.key for key in keys}
+    return {**order, **read(source, folder, order["engine"])}
 
 
 def bitmaps(count: int, drawn: Drawn) -> Iterator[LabelRow]:

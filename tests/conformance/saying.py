@@ -7,12 +7,12 @@ of the row or of the sensor that they are of, an answer on all frames of its obj
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
 
 from pipeline.core import spans
-from pipeline.core.geometry import AnyMask, Geometry
+from pipeline.core.geometry import AnyMask, Geometry, Node, Skeleton, Visibility
 from pipeline.core.labels import Answer, Classification, LabelRow, ObjectInstance, Option
 from pipeline.core.losses import LossKind
 from pipeline.core.masks import Mask
@@ -171,8 +171,14 @@ def _sure(confidence: float | None) -> float:
 
 
 def pixels(geometry: Geometry) -> Geometry:
-    """A mask in whatever notation as a `Mask`; any other geometry as it is."""
+    """A mask in whatever notation as a `Mask`, and a node that nobody sees nowhere; else as it is."""
+    if isinstance(geometry, Skeleton):
+        return Skeleton(tuple(map(_placed, geometry.nodes)))
     return mask_of(geometry) if isinstance(geometry, AnyMask) else geometry
+
+
+def _placed(node: Node) -> Node:
+    return node if node.visibility is not Visibility.INVISIBLE else replace(node, x=0.0, y=0.0)
 
 
 def _said(answers: Sequence[Answer], item: ObjectInstance | None = None) -> list[object]:

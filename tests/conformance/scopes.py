@@ -29,6 +29,21 @@ _FLAT_VECTOR = frozenset({Shape.BOX, Shape.POLYGON, Shape.POLYLINE, Shape.POINT}
 _SOLID_VECTOR = frozenset({Shape.CUBOID, Shape.POLYGON_3D, Shape.POLYLINE_3D, Shape.POINT_3D})
 
 
+_SUPERVISELY: Mapping[str, Any] = {
+    "nested": False,
+    "relations": False,
+    "tracks": False,
+    "parts": False,  # of a class that is drawn for polygons; one of shape `any` has them
+}
+# A project has one tag of a name, for all its classes and images: what is drawn at random would clash.
+_TAGS: tuple[tuple[AttributeKind, ...], ...] = (
+    (AttributeKind.RADIO, AttributeKind.CHECKLIST),
+    (AttributeKind.TEXT,),
+    (AttributeKind.NUMBER,),
+    (AttributeKind.BOOLEAN,),
+)
+
+
 def _of_type(shapes: frozenset[Shape], kind: MediaKind) -> Mapping[str, Any]:
     return {**_SEGMENTS, "shapes": shapes, "media_kinds": (kind,)}
 
@@ -43,6 +58,7 @@ _FINER: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         _of_type(_SOLID_VECTOR, MediaKind.POINT_CLOUD),
         _of_type(_SOLID_VECTOR, MediaKind.POINT_CLOUD_SEQUENCE),
     ),
+    "supervisely": tuple({**_SUPERVISELY, "attribute_kinds": kinds} for kinds in _TAGS),
     "encord": (
         {
             **_ENCORD,
@@ -71,6 +87,9 @@ def met_by(platform: Platform) -> Scope:
     """The scope of every row that the platform can be asked to take."""
     if platform.features.shapes & SOLID:
         return Scope(sensors=True)
+    if platform.stand_in is not None and not platform.features.frames:
+        # Where rows must have their place before, a project of single pictures has none for anything else.
+        return Scope(media_kinds=(MediaKind.IMAGE,))
     # Nobody has a place for the labels of a point cloud in a project of pictures.
     clouds = (MediaKind.POINT_CLOUD, MediaKind.POINT_CLOUD_SEQUENCE)
     return Scope(media_kinds=tuple(kind for kind in Scope().media_kinds if kind not in clouds))

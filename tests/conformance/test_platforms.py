@@ -48,8 +48,11 @@ pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[2]
 PLATFORMS = list(discover().values())
-EVERY = pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
-HELD = [(platform, scope) for platform in PLATFORMS for scope in held_by(platform)]
+WRITTEN = [platform for platform in PLATFORMS if platform.features.writes]
+READ_ONLY = [platform for platform in PLATFORMS if not platform.features.writes]
+ALL = pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
+EVERY = pytest.mark.parametrize("platform", WRITTEN, ids=lambda platform: platform.name)
+HELD = [(platform, scope) for platform in WRITTEN for scope in held_by(platform)]
 PLAN = Plan("run-1")
 CANARY = "canary-7f3a"
 
@@ -335,7 +338,7 @@ async def test_no_secret_is_told_by_settings(platform: Platform, tmp_path: Path)
 # ---- the folder -------------------------------------------------------------------------------------------
 
 
-@EVERY
+@ALL
 def test_every_folder_has_the_same_modules(platform: Platform) -> None:
     folder = folder_of(platform)
     found = {path.stem for path in folder.iterdir()}
@@ -348,13 +351,32 @@ def test_every_folder_has_the_same_modules(platform: Platform) -> None:
     assert platform.connect.__module__ == f"{module.__name__}.adapter"
 
 
-@EVERY
-async def test_limits_and_features_are_within_bounds(platform: Platform, tmp_path: Path) -> None:
+@ALL
+def test_features_are_within_bounds(platform: Platform) -> None:
     features = platform.features
     assert platform.title
     assert features.shapes
     assert not features.shapes & {Shape.ANY, Shape.OTHER}
-    assert (features.mask_codec is None) == (Shape.MASK not in features.shapes)
+    assert (features.mask_codec is None) == (Shape.MASK not in features.shapes or not features.writes)
+
+
+@pytest.mark.parametrize("platform", READ_ONLY, ids=lambda platform: platform.name)
+@pytest.mark.parametrize("source", ["archive:backup", None])
+async def test_a_platform_that_is_only_read_is_no_target(
+    platform: Platform, source: str | None, tmp_path: Path
+) -> None:
+    job = Job(
+        name="nightly",
+        source=source and parse_address(source),
+        target=parse_address(f"{platform.name}:{tmp_path}?class_name=car"),
+        journal=f"sqlite:///{tmp_path}/journal.db",
+    )
+    with pytest.raises(UsageError, match=f"nightly: target: {platform.name} is read only"):
+        await run(job)
+
+
+@EVERY
+async def test_limits_are_within_bounds(platform: Platform, tmp_path: Path) -> None:
     async with drawn_site(platform, tmp_path) as (site, _), site.adapter() as adapter:
         limits = adapter.target().limits
     assert 1 <= limits.max_rows <= 1000

@@ -11,10 +11,11 @@ import pytest
 
 from pipeline import Job, run
 from pipeline.core.geometry import Cuboid, Shape
-from pipeline.core.labels import LabelRow, Media, MediaKind, ObjectInstance, Occurrence
-from pipeline.core.ontology import ClassDef, Ontology
+from pipeline.core.labels import Group, LabelRow, Media, MediaKind, ObjectInstance, Occurrence
+from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, Ontology
 from pipeline.core.rows import Bundle, MediaMode
 from pipeline.errors import BundleRefused, Stopped, UsageError
+from pipeline.platforms.archive.ontology import write_ontology
 from pipeline.platforms.segments.client import Client
 from pipeline.platforms.segments.stand_in.media import black_png
 from pipeline.platforms.segments.wire import Json, Sample
@@ -97,6 +98,33 @@ async def test_pictures_of_a_folder_are_copied_byte_for_byte(tmp_path: Path) -> 
     assert report.rows == {"saved": 3}
     assert pictures == {f"{n}.png": black_png(40, 50 + n) for n in (1, 2, 3)}
     assert log["rows"] == {"asset": 3, "create": 3, "save": 3}
+
+
+async def test_a_dataset_that_is_created_has_the_attribute_that_holds_groups(tmp_path: Path) -> None:
+    bound = [replace(row, groups=(Group("62245779", (f"{row.title}-0",)),)) for row in ROWS[:2]]
+    held = AttributeDef("side", AttributeKind.NUMBER)
+    async with local(tmp_path, []) as server:
+        source = await archive(tmp_path / "rows", bound)
+        ontology = Ontology((ClassDef("car", Shape.BOX), ClassDef("man", Shape.BOX, attributes=(held,))))
+        (tmp_path / "rows" / "ontology.json").write_bytes(write_ontology(ontology))
+        for name, losses in (("group", 0), ("side", 0), (None, 2)):
+            target = {**NEW, "dataset": f"sandbox/{name}"} | ({"group_attribute": name} if name else {})
+            report = await server.run(source, media="link", target=target, name=str(name))
+            assert report.losses["group"] == losses
+            made = await server.ask("GET", f"/datasets/sandbox/{name}/")
+            classes = made["task_attributes"]["categories"]
+            asked = [
+                [(one["name"], one["input_type"]) for one in item.get("attributes") or ()] for item in classes
+            ]
+            man = [("side", "number")]
+            assert asked == [
+                [(name, "text")] if name else [],
+                man if name != "group" else [*man, ("group", "text")],
+            ]
+            if name:
+                labels = (await server.labels(dataset=f"sandbox/{name}")).values()
+                said = [one["attributes"] for label in labels for one in label["attributes"]["annotations"]]
+                assert said == [{name: "62245779"}] * 2
 
 
 async def test_pictures_of_another_dataset_are_linked_or_copied(tmp_path: Path) -> None:

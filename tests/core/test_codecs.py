@@ -175,9 +175,9 @@ def test_a_codec_puts_each_mask_into_a_text_or_all_of_a_frame_into_a_picture() -
         assert codecs.encode("coco_rle", instance) == coco_rle.encode(instance.to_mask())
 
 
-@pytest.mark.parametrize("name", ["webp", "_runs", "_deflate", "", "../masks"])
+@pytest.mark.parametrize("name", ["webp", "_runs", "_png", "", "../masks"])
 def test_an_unknown_codec_is_refused_by_name(name: str) -> None:
-    known = "coco_rle, encord_rle, instance_png"
+    known = "bitmap_png, coco_rle, encord_rle, instance_png"
     with pytest.raises(MaskError, match=rf"codec {name!r} is not known; expected one of {known}$"):
         codecs.encode(name, Mask.empty(1, 1))
     with pytest.raises(MaskError, match="is not known"):

@@ -69,6 +69,10 @@ def doubles(row: LabelRow) -> LabelRow:
     return replace(row, objects=row.objects * 2)
 
 
+def binds_twice(row: LabelRow) -> LabelRow:
+    return replace(row, groups=(Group("g", ("a",)), Group("g", ("a",))))
+
+
 def rekeyed(row: LabelRow) -> LabelRow:
     return replace(row, key="other")
 
@@ -79,6 +83,7 @@ def rekeyed(row: LabelRow) -> LabelRow:
         (fails, "mine raised KeyError: 'cat.png'"),
         (nothing, "mine returned NoneType, expected a LabelRow"),
         (doubles, "mine gave two objects one id"),
+        (binds_twice, "mine gave two groups one id"),
         (rekeyed, "mine changed the key to 'other'"),
     ],
 )

@@ -1,9 +1,11 @@
-"""What a row learns of its media from the row that was opened for it."""
+"""What a row learns of its media from the row that was opened for it, and groups that are added to it."""
 
 from dataclasses import replace
 
-from pipeline.core.labels import LabelRow, Media, MediaKind, Sensor
-from pipeline.core.merging import complete
+import pytest
+
+from pipeline.core.labels import Group, LabelRow, Media, MediaKind, Sensor
+from pipeline.core.merging import complete, joined_groups
 
 VIDEO = LabelRow("k", media_kind=MediaKind.VIDEO, media=(Media("v.mp4", width=64, height=48),), frame_count=3)
 FRAMES = tuple(Media(f"{number}.png", url=f"https://example.com/{number}.png") for number in range(3))
@@ -42,3 +44,36 @@ def test_the_one_file_of_a_sensor_tells_the_size_of_its_frames() -> None:
     rig = LabelRow("k", media_kind=MediaKind.MULTI_SENSOR, frame_count=3)
     found = complete(replace(rig, sensors=(mine,)), replace(rig, sensors=(theirs,)))
     assert sizes(found, "cam") == [(48, 64)] * 3
+
+
+# ---- groups -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"h": "cd"}, {"g": "ab", "h": "cd"}),
+        ({"g": "ab"}, {"g": "ab"}),
+        ({"h": "ba"}, {"g": "ab"}),
+        ({"g": "bc"}, {"g": "abc"}),
+        ({"g": "cd"}, {"g": "ab", "g@k": "cd"}),
+        ({"h": "bc"}, {"g": "ab", "h": "bc"}),
+        ({"g": "cd", "g@k": "e"}, {"g": "ab", "g@k": "cd", "g@k@k": "e"}),
+        ({}, {"g": "ab"}),
+    ],
+)
+def test_groups_that_are_added_are_neither_doubled_nor_taken_for_others(
+    more: dict[str, str], expected: dict[str, str]
+) -> None:
+    there = (Group("g", ("a", "b")),)
+    new = [Group(key, tuple(names)) for key, names in more.items()]
+    found = joined_groups(there, new, "k")
+    assert {group.id: "".join(group.objects) for group in found} == expected
+    assert joined_groups(found, new, "k") == found
+
+
+def test_a_third_group_of_one_key_has_a_key_of_its_own() -> None:
+    found: tuple[Group, ...] = ()
+    for members in ("ab", "cd", "ef", "gh"):
+        found = joined_groups(found, [Group("g", tuple(members))], "k")
+    assert [group.id for group in found] == ["g", "g@k", "g@k-2", "g@k-3"]

@@ -18,6 +18,12 @@ PROJECT = "7d4ead9c-4087-4832-a301-eb2545e7d43b"
 TEAM = "my-team"
 """The owner of the datasets of all examples."""
 
+SUPERVISELY = "186534"
+"""The Supervisely project of all examples."""
+
+WORKSPACE = "619"
+"""The workspace in which examples create projects; the stand-in's has that number."""
+
 
 def name_of(page: Path) -> str:
     """The page as a test names it."""

@@ -13,7 +13,8 @@ import pytest
 
 from pipeline.job import parse_address
 from tests.cli.command import Sandbox, coco, command, environment, labelferry, sandbox
-from tests.docs.pages import PROJECT, blocks, commands
+from tests.docs.pages import PROJECT, SUPERVISELY, blocks, commands
+from tests.docs.tutorial import tutorial
 
 COMMANDS = commands()
 
@@ -31,6 +32,7 @@ class World:
 
     server: Sandbox
     segments: Sandbox
+    supervisely: Sandbox
     folder: Path
 
 
@@ -41,20 +43,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     boxes = [{"image_id": n, "category_id": 1, "bbox": [5, 5, 20, 20], "score": 0.9} for n in (1, 2, 3)]
     (folder / "results.json").write_text(json.dumps(boxes))
     assert labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder).code == 0
-    (folder / "labelferry.db").unlink()
+    tutorial(folder / "images")
+    (folder / "photos" / "street").mkdir(parents=True)
+    shutil.copy(folder / "images" / "image.jpg", folder / "photos" / "street.jpg")
+    shutil.copy(folder / "images" / "car_masks" / "car_01.png", folder / "photos" / "street" / "car_1.png")
     keys = tmp_path_factory.mktemp("keys")
     layers = ("--option", 'labelsets=["model-v2"]')
     with (
         sandbox(folder, "--seed", "instances.json", "--keys", keys) as server,
         sandbox(folder, "--seed", "instances.json", *layers, platform="segments") as segments,
+        sandbox(folder, "--seed", "instances.json", platform="supervisely") as supervisely,
     ):
+        export = "supervisely:export"
+        assert labelferry("copy", supervisely.address, export, cwd=folder, env=supervisely.env).code == 0
+        (folder / "labelferry.db").unlink()
         key = server.env["ENCORD_SSH_KEY_FILE"]
         project = server.address.partition(":")[2].partition("?")[0]
         job = next(text for name, text in blocks("yaml") if name.startswith("docs/guide.md"))
         mine = job.replace(PROJECT, project).replace("~/.ssh/encord", f"{key}, url: '{server.url}'")
         for name in ("nightly.yaml", "job.yaml"):
             (folder / name).write_text(mine)
-        yield World(server, segments, folder)
+        yield World(server, segments, supervisely, folder)
 
 
 def ran(world: World, folder: Path, verb: str) -> None:
@@ -78,8 +87,11 @@ def in_this_world(words: list[str], world: World) -> list[str]:
         elif word.startswith("segments:"):
             layer = word.partition("#")[2]
             found.append(world.segments.address + (f"#{layer}" if layer else ""))
+        elif word.startswith("supervisely:") and SUPERVISELY in word:
+            place, _, query = world.supervisely.address.partition("?")
+            found.append(f"{place}?{query}" if "/" in word else f"{place.partition('/')[0]}?{query}")
         else:
-            found.append({"8700": "0", "8701": "0", "VERB": "copy"}.get(word, word))
+            found.append({"8700": "0", "8701": "0", "8702": "0", "VERB": "copy"}.get(word, word))
     return [*found, "--rows", "5", "--latency", "0"] if words[0] == "demo" else found
 
 
@@ -88,6 +100,8 @@ def cleared(folder: Path, words: list[str]) -> None:
     target = parse_address(words[2])
     if target.platform == "archive":
         shutil.rmtree(folder / target.rest)
+    elif target.platform == "supervisely" and SUPERVISELY not in words[2]:
+        shutil.rmtree(folder / target.rest, ignore_errors=True)
     elif target.platform == "coco":
         (folder / target.rest).unlink()
 
@@ -116,6 +130,7 @@ def test_every_command_of_the_pages_works(line: str, world: World, tmp_path: Pat
     shutil.copytree(world.folder, folder)
     world.server.control("reset", {})
     world.segments.control("reset", {})
+    world.supervisely.control("reset", {})
     if words[0] == "sandbox":
         serve_and_end(in_this_world(words, world), folder)
         return
@@ -123,7 +138,7 @@ def test_every_command_of_the_pages_works(line: str, world: World, tmp_path: Pat
         cleared(folder, words)
     if words[0] in BEFORE:
         ran(world, folder, words[0])
-    env = {**world.server.env, **world.segments.env}
+    env = {**world.server.env, **world.segments.env, **world.supervisely.env}
     done = labelferry(*in_this_world(words, world), cwd=folder, env=env)
     assert done.code == 0, done.text
 

@@ -14,9 +14,12 @@ from pipeline.core.operations import Set
 from pipeline.job import Job
 from pipeline.platforms.archive.ontology import write_ontology
 from tests.cli.command import Sandbox, coco, labelferry, sandbox
-from tests.docs.pages import PROJECT, ROOT, TEAM
+from tests.docs.pages import PROJECT, ROOT, SUPERVISELY, TEAM, WORKSPACE
+from tests.docs.tutorial import tutorial
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+ROWS = {"supervisely-tutorial": 1}
+"""The rows of a job that are not the three of all others."""
 
 
 def ontology_for(jobs: Iterable[Job]) -> Ontology:
@@ -35,17 +38,30 @@ class Place:
 
     encord: Sandbox
     segments: Sandbox
+    supervisely: Sandbox
     folder: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the credentials for all of them."""
+        return {**self.encord.env, **self.segments.env, **self.supervisely.env}
 
     def mine(self, job: str) -> str:
         """Return a job with these stand-ins in place of the examples' project and datasets."""
         project = self.encord.address.partition(":")[2].partition("?")[0]
         text = job.replace(PROJECT, f"{project}, url: '{self.encord.url}'")
-        return re.sub(rf"{TEAM}(/[\w-]+)", rf"sandbox\1, url: '{self.segments.url}'", text)
+        mine = self.supervisely.address.partition(":")[2].partition("/")[0]
+        text = text.replace(SUPERVISELY, f"{mine}, url: '{self.supervisely.url}'")
+        text = text.replace(
+            f"workspace: {WORKSPACE}", f"workspace: {WORKSPACE}, url: '{self.supervisely.url}'"
+        )
+        text = re.sub(rf"{TEAM}(/[\w-]+)", rf"sandbox\1, url: '{self.segments.url}'", text)
+        # The pictures of another example are in the folder of the tutorial's.
+        return text.replace("platform: masks, path: images/", "platform: masks, path: tutorial/")
 
     def rows(self) -> object:
-        """Return all rows of both."""
-        return self.encord.control("rows"), self.segments.control("rows")
+        """Return all rows of all."""
+        return [one.control("rows") for one in (self.encord, self.segments, self.supervisely)]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +78,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     (folder / "images").mkdir()
     for one in whole["images"]:
         (folder / "images" / one["file_name"]).write_bytes(b"a picture")
+    tutorial(folder / "tutorial")
     made = labelferry("copy", "coco:instances.json", "archive:backup", cwd=folder)
     assert made.code == 0, made.text
     (folder / "backup" / "ontology.json").write_bytes(write_ontology(ontology_for(map(Job.load, CONFIGS))))
@@ -70,11 +87,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with (
         sandbox(folder, "--seed", "backup", "--keys", keys) as encord,
         sandbox(folder, "--seed", "coco:instances.json", *named, platform="segments") as segments,
+        sandbox(folder, "--seed", "coco:instances.json", *named, platform="supervisely") as supervisely,
     ):
-        for server, source in ((encord, "archive:backup"), (segments, "coco:instances.json")):
+        boxed = "coco:instances.json"
+        for server, source in ((encord, "archive:backup"), (segments, boxed), (supervisely, boxed)):
             filled = labelferry("copy", source, server.address, cwd=folder, env=server.env)
             assert filled.code == 0, filled.text
-        yield Place(encord, segments, folder)
+        yield Place(encord, segments, supervisely, folder)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
@@ -85,8 +104,8 @@ def test_every_example_job_has_nothing_to_reject(config: Path, place: Place) -> 
     )
     before = place.rows()
     (place.folder / config.name).write_text(text, encoding="utf-8")
-    env = {**place.encord.env, **place.segments.env}
-    done = labelferry("run", config.name, "--dry-run", cwd=place.folder, env=env)
+    done = labelferry("run", config.name, "--dry-run", cwd=place.folder, env=place.env)
     assert done.code == 0, done.text
-    assert "3 would-save" in done.out or "3 unchanged" in done.out
+    rows = ROWS.get(config.stem, 3)
+    assert f"{rows} would-save" in done.out or f"{rows} unchanged" in done.out
     assert place.rows() == before

@@ -19,11 +19,27 @@ from pipeline.platforms import discover
 from pipeline.sandbox import Faults
 from pipeline.wiring.ends import sides_of
 from tests.cli.command import environment, labelferry, sandbox
-from tests.docs.pages import PAGES, PROJECT, ROOT, TEAM, anchors, blocks, links, name_of, scripts, verbs
+from tests.docs.pages import (
+    PAGES,
+    PROJECT,
+    ROOT,
+    SUPERVISELY,
+    TEAM,
+    anchors,
+    blocks,
+    links,
+    name_of,
+    scripts,
+    verbs,
+)
 
 YAML = blocks("yaml")
 # One that needs a project is run by the test that has one, in tests/oracles.
-PYTHON = [(name, text) for name, text in blocks("python") if PROJECT not in text and TEAM not in text]
+PYTHON = [
+    (name, text)
+    for name, text in blocks("python")
+    if not any(one in text for one in (PROJECT, TEAM, SUPERVISELY))
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -104,7 +120,37 @@ def test_the_example_of_segments_saves_its_numbers(tmp_path: Path) -> None:
     assert [(one["id"], one["category_id"]) for one in label["annotations"]] == [(7, 1), (8, 2)]
 
 
-@pytest.mark.parametrize("name", ["encord", "segments"])
+def test_the_example_of_supervisely_binds_and_unbinds(tmp_path: Path) -> None:
+    (text,) = (text for _, text in blocks("python") if SUPERVISELY in text)
+    image = {"id": 1, "file_name": "street.jpg", "width": 640, "height": 480}
+    whole = {"size": [480, 640], "counts": [0, 480 * 640]}
+    mask = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": whole, "iscrowd": 1}
+    seed = tmp_path / "seed.json"
+    seed.write_text(
+        json.dumps({"images": [image], "annotations": [mask], "categories": [{"id": 1, "name": "car"}]})
+    )
+    with sandbox(tmp_path, "--seed", seed, platform="supervisely") as server:
+        project = server.address.partition(":")[2].partition("/")[0]
+        # The second time the groups are there already, and nothing is saved until they are discarded.
+        bound = re.sub(r'\n    report = run_sync\(Job\(name="unbind".*', "", text, flags=re.DOTALL)
+        for words, said, groups in ((bound, ["saved 1"], 1), (text, ["saved 0", "saved 1"], 0)):
+            mine = words.replace(SUPERVISELY, f'{project}, "url": "{server.url}"')
+            (tmp_path / "example.py").write_text(mine, encoding="utf-8")
+            done = subprocess.run(
+                [sys.executable, "example.py"],
+                cwd=tmp_path,
+                env=environment(server.env),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.stdout.splitlines() == said, done.stderr
+            (row,) = server.control("rows")
+            keys = [item.get("instance") for item in row["annotation"]["objects"]]
+            assert (len(keys), len({key for key in keys if key is not None})) == (3, groups)
+
+
+@pytest.mark.parametrize("name", ["encord", "segments", "supervisely"])
 def test_every_recipe_of_a_page_is_a_job_and_every_job_a_recipe(name: str) -> None:
     page = (ROOT / "docs" / "platforms" / f"{name}.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([\w-]+\.yaml)`", page))

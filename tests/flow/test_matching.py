@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.rows import Place, Rejection, RowKey
-from pipeline.io.matching import Candidate, Matching
+from pipeline.io.matching import Candidate, Matching, OwnTitle
 from pipeline.ports import MatchRule
 
 pytestmark = pytest.mark.anyio
@@ -221,6 +221,27 @@ async def test_of_a_source_that_is_read_once_the_first_key_gets_the_new_place(cr
     assert isinstance(found[1], Rejection)
     assert "as has 'k1', and both would become one new row" in found[1].reason
     assert ids(await creating.of([twin, other, first])) == [None, "", ""]
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize(
+    ("own_title", "new"),
+    [(OwnTitle.AMONG_ALL, "c"), (OwnTitle.AMONG_SOURCE, "ac"), (OwnTitle.NEED_NOT, "abcd")],
+)
+async def test_with_whom_a_new_row_may_share_its_title_is_the_choice_of_the_adapter(
+    tmp_path: Path, own_title: OwnTitle, new: str, *, once: bool
+) -> None:
+    titles = {"a": "0", "b": "1", "c": "2", "d": "1"}
+    keys = [RowKey(name, n, title, name) for n, (name, title) in enumerate(titles.items())]
+    async with Matching(tmp_path, MatchRule("path"), creates=True, own_title=own_title) as matching:
+        await matching.add_places([Candidate("id 0", "0", "z")])
+        if not once:
+            await matching.add_keys(keys)
+            assert set(await reasons(matching)) == {row.key for row in keys if row.key not in new}
+        found = await matching.of(keys)
+    given = {row.key for row, place in zip(keys, found, strict=True) if isinstance(place, Place)}
+    # Of a source that is read once, the first one of a title has it.
+    assert given == (set(new) | {"b"} if once else set(new))
 
 
 @pytest.mark.parametrize("keyed", [True, False])

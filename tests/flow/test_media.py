@@ -16,8 +16,9 @@ from pipeline.core.labels import Media
 from pipeline.errors import RowError, UsageError
 from pipeline.io.assets import Storage
 from pipeline.io.channel import Channels
-from pipeline.io.media import PictureReader
+from pipeline.io.media import HEADS, PictureReader
 from pipeline.job import parse_address
+from pipeline.ports import Gallery
 from pipeline.wiring.ends import settings_of, tools_for
 from tests.flow.server import CANARY, LIMITS, Server, channels, serving
 
@@ -124,6 +125,44 @@ async def test_paths_of_the_users_own_program_are_below_the_working_folder_or_wh
     assert await own.read(Media(path=str(tmp_path / "secret.png"))) == PICTURE
     with pytest.raises(RowError, match="outside of the folder"):
         await own.read(Media(path="../secret.png"))
+
+
+# ---- the source's own platform ---------------------------------------------------------------------
+
+
+class Shelf:
+    """A platform that gives pictures out by their names there."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str | None, int]] = []
+
+    async def picture(self, media: Media, *, most: int) -> bytes:
+        self.asked.append((media.ref, most))
+        if media.ref != "7":
+            raise RowError("image 8 is not there")
+        return PICTURE[:most]
+
+
+async def test_the_platform_is_asked_for_what_a_row_names_there_unless_the_folder_has_it(
+    folder: Path,
+) -> None:
+    pictures, shelf = reader(folder), Shelf()
+    pictures.gallery = shelf
+    assert isinstance(shelf, Gallery)
+    assert await pictures.read(Media(path="deep/b.png", ref="7")) == PICTURE + NOISE
+    assert shelf.asked == []
+    assert await pictures.read(Media("a", ref="7", sha256=sha256(PICTURE).hexdigest())) == PICTURE
+    assert await pictures.size_of(Media("a", ref="7")) == (300, 200)
+    assert await pictures.read(Media(ref="7"), most=len(PICTURE)) == PICTURE
+    with pytest.raises(RowError, match=f"'a' is longer than {len(PICTURE) - 1} bytes"):
+        await pictures.read(Media("a", ref="7"), most=len(PICTURE) - 1)
+    with pytest.raises(RowError, match="'a' is not the one that was labelled"):
+        await pictures.read(Media("a", ref="7", sha256="00" * 32))
+    with pytest.raises(RowError, match="'a': image 8 is not there"):
+        await pictures.read(Media("a", ref="8"))
+    with pytest.raises(RowError, match="neither a path nor a URL"):
+        await pictures.read(Media("a"))
+    assert {most for _, most in shelf.asked[1:3]} == {HEADS[0], len(PICTURE) + 1}
 
 
 # ---- URLs ----------------------------------------------------------------------------------------

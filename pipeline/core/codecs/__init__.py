@@ -1,9 +1,9 @@
 """Masks in the notations of labelling platforms: one module per notation, found by its name.
 
-A codec is a module here with `encode(mask) -> str | bytes` and `decode(data, height, width) -> Mask`; or one
-that puts all masks of a frame into one picture, with `LAYERED = True`, `encode(InstanceMap) -> bytes` and
-`decode(data) -> InstanceMap`. Adding one is adding its module; a name that starts with an underscore is not a
-codec.
+A codec is a module here with `encode(mask) -> str | bytes` and `decode(data, height, width) -> Mask`, and
+with `encode_array(array)` where a raster need not become toggles first; or one that puts all masks of a frame
+into one picture, with `LAYERED = True`, `encode(InstanceMap) -> bytes` and `decode(data) -> InstanceMap`.
+Adding one is adding its module; a name that starts with an underscore is not a codec.
 """
 
 import importlib
@@ -31,6 +31,9 @@ class Codec(Protocol):
 
 def encode(codec: str, mask: Mask | Raster | Instance) -> str | bytes:
     """The mask in the named notation. Raises `MaskError` for an unknown name."""
+    if isinstance(mask, Raster) and (quick := getattr(_module(codec), "encode_array", None)):
+        text: str | bytes = quick(mask.array)
+        return text
     return _codec(codec).encode(as_mask(mask))
 
 

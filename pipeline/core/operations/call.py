@@ -23,7 +23,7 @@ class Call:
         """Return what the function makes of the row; groups and relations lose objects that it took away.
 
         RowError where it raises, returns anything but a LabelRow, changes the row's key, gives two objects
-        one id, or leaves an object without an occurrence.
+        or two groups one id, or leaves an object without an occurrence.
         """
         try:
             made = self.function(row)
@@ -44,6 +44,8 @@ class Call:
     def _checked(self, row: LabelRow, made: LabelRow) -> LabelRow:
         if made.key != row.key:
             raise failure(row, None, f"{self.name} changed the key to {made.key!r}; it must stay {row.key!r}")
+        if len({group.id for group in made.groups}) < len(made.groups):
+            raise failure(row, None, f"{self.name} gave two groups one id; every group needs its own")
         ids = {item.id for item in made.objects}
         if len(ids) < len(made.objects):
             raise failure(row, None, f"{self.name} gave two objects one id; every object needs its own")

@@ -29,7 +29,8 @@ class CocoAdapter:
         """Return the target side. Raises UsageError for several files."""
         if len(self._settings.files) != 1:
             raise UsageError("a coco target is one file; `annotations` names several")
-        return CocoTarget(self._settings.files[0], self._settings.style, self._tools.scratch)
+        settings = self._settings
+        return CocoTarget(settings.files[0], settings.style, self._tools.scratch, settings.group_field)
 
     async def checks(self) -> AsyncIterator[Check]:
         """Check that the files can be read, or the one that is not there yet can be written."""

@@ -4,7 +4,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+OWN_KEYS = frozenset(
+    {
+        "id", "image_id", "category_id", "segmentation", "bbox", "keypoints", "num_keypoints", "area",
+        "iscrowd", "score", "attributes",
+    }
+)  # fmt: skip
+"""Keys of an annotation that mean something else."""
 
 
 class Wanted(StrEnum):
@@ -40,6 +48,15 @@ class Settings(BaseModel):
     """As a source: which geometry of an annotation is read."""
     style: Style = Style.INSTANCES
     """As a target: a whole instances file, or a results file (a list of detections)."""
+    group_field: str | None = Field(default=None, min_length=1)
+    """A key of annotations that holds groups: those of an image with the same value belong together."""
+
+    @field_validator("group_field")
+    @classmethod
+    def _is_free(cls, value: str | None) -> str | None:
+        if value in OWN_KEYS:
+            raise ValueError(f"{value!r} is a key of COCO itself; choose another, such as group_id")
+        return value
 
     @property
     def pictures(self) -> Path | None:

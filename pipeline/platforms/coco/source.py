@@ -99,7 +99,7 @@ class CocoSource:
         if entry.problem is not None:
             return Rejection(key, "read", f"image {entry.key} ({entry.title}): {entry.problem}")
         image, annotations, size = index.load(entry.key)
-        reader = Reader(index.categories, self._settings.geometry, index.results)
+        reader = Reader(index.categories, self._settings.geometry, index.results, self._settings.group_field)
         try:
             own = _decoded(image) if image is not None else _bare(annotations)
             row = reader.row(own, [_decoded(item) for item in annotations], size)

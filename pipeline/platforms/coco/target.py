@@ -33,9 +33,10 @@ class CocoTarget:
 
     limits = Limits(max_rows=1000, max_bytes=64 * 1024 * 1024, open_rows=1000, concurrency_ceiling=4)
 
-    def __init__(self, path: Path, style: Style, scratch: Path) -> None:
+    def __init__(self, path: Path, style: Style, scratch: Path, group_field: str | None = None) -> None:
         self._path = path
         self._style = style
+        self._group_field = group_field
         self._scratch = scratch
         self._plan = Plan("")
         self._parts: Parts | None = None
@@ -84,7 +85,7 @@ class CocoTarget:
 
     def pack(self, row: EditedRow) -> PackedRow:
         """Write the row as an image and its annotations. Raises RowError."""
-        return pack_row(row, self._style)
+        return pack_row(row, self._style, self._group_field)
 
     async def save(self, bundle: Bundle) -> SaveReport:
         """Write one part. Raises Stopped when the disk is full."""

@@ -1,6 +1,7 @@
 """Creates what a job may create: the dataset, the labelset, and samples with their pictures."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 
 from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow, Media, MediaKind
-from pipeline.core.ontology import Ontology
+from pipeline.core.ontology import AttributeDef, AttributeKind, Ontology
 from pipeline.core.rows import MediaMode
 from pipeline.errors import RowError, UsageError
 from pipeline.io.streams import together
@@ -39,6 +40,8 @@ def new_dataset(settings: Settings, ontology: Ontology | None) -> Json:
     if ontology is None:
         text = "the source does not tell its classes, so that no dataset can be created for them"
         raise UsageError(f"{settings.dataset}: {text}; create it by hand")
+    if settings.group_attribute is not None:
+        ontology = _with_attribute(ontology, settings.group_attribute)
     shapes = frozenset(item.shape for item in ontology.classes)
     media = MediaKind.POINT_CLOUD if shapes and shapes <= SOLID else MediaKind.IMAGE
     kind = kind_of(settings.task_type) if settings.task_type else kind_for(shapes, media)
@@ -54,6 +57,18 @@ def new_dataset(settings: Settings, ontology: Ontology | None) -> Json:
         "enable_3d_cuboid_rotation": kind.solid or kind.sensors,
         "enable_object_linking": kind.links,
     }
+
+
+def _with_attribute(ontology: Ontology, name: str) -> Ontology:
+    """Return the ontology in which every class has a text attribute of that name, or what it had there."""
+    text = AttributeDef(name, AttributeKind.TEXT)
+    classes = (
+        item
+        if any(attribute.name == name for attribute in item.attributes)
+        else replace(item, attributes=(*item.attributes, text))
+        for item in ontology.classes
+    )
+    return replace(ontology, classes=tuple(classes))
 
 
 def planned(body: Json) -> Dataset:

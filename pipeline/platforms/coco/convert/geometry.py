@@ -8,9 +8,11 @@ from itertools import chain
 from math import isfinite
 from typing import Any
 
-from pipeline.core.codecs import coco_rle
-from pipeline.core.geometry import Box, Node, Polygon, Ring, Skeleton, Visibility
-from pipeline.core.masks import EncodedMask, Mask
+from pipeline.core.codecs import as_mask, coco_rle
+from pipeline.core.geometry import Box, Geometry, Node, Polygon, Ring, Skeleton, Visibility
+from pipeline.core.instances import Instance
+from pipeline.core.masks import EncodedMask, Mask, Raster
+from pipeline.core.polygons import fill
 from pipeline.platforms.coco.wire import TIGHT, Json
 
 _NUMBERS = frozenset({int, float})
@@ -142,6 +144,26 @@ def write_mask(mask: Mask | EncodedMask) -> Json:
         "size": [mask.height, mask.width],
         "counts": counts if isinstance(counts, str) else counts.decode(),
     }
+
+
+def has_holes(geometry: Geometry) -> bool:
+    """Whether it is a polygon with a hole."""
+    return isinstance(geometry, Polygon) and any(len(part) > 1 for part in geometry.parts)
+
+
+def write_segmentation(geometry: Geometry, size: tuple[int, int] | None) -> list[list[float]] | Json:
+    """Return the segmentation of a polygon or mask; holes need the (height, width) of the image."""
+    if isinstance(geometry, Raster | Instance):
+        return write_mask(as_mask(geometry))
+    if isinstance(geometry, Mask | EncodedMask):
+        return write_mask(geometry)
+    if not isinstance(geometry, Polygon):
+        raise TypeError(f"a {type(geometry).__name__} is no segmentation")
+    if not has_holes(geometry):
+        return write_polygon(geometry)
+    if size is None:
+        raise ValueError("a polygon with holes is written as a mask, and the size of the image is not known")
+    return write_mask(fill(geometry.parts, *size))
 
 
 def write_skeleton(skeleton: Skeleton) -> list[float]:

@@ -83,13 +83,26 @@ def kind_of(value: object) -> AttributeKind:
     return AttributeKind.NUMBER if isinstance(value, int | float) else AttributeKind.JSON
 
 
+def group_key(value: object) -> str | None:
+    """Return what a group field says: text, or a whole number as text; None: nothing. Raises ValueError."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        return str(int(value))
+    raise ValueError(f"its group is {value!r}; expected text or a whole number")
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Makes rows. `results` says that the annotations are detections."""
+    """Makes rows. `results` says that the annotations are detections.
+
+    `group_field` is a key of annotations: those of an image that say the same there are one group.
+    """
 
     categories: Categories
     wanted: Wanted = Wanted.ALL
     results: bool = False
+    group_field: str | None = None
 
     def row(self, image: Json, annotations: Sequence[Json], size: tuple[int, int] | None = None) -> LabelRow:
         """Return the row of one image. `size` is (height, width) where the image does not say it.
@@ -100,7 +113,7 @@ class Reader:
         name = image.get("file_name")
         title = name if isinstance(name, str) else key
         objects: list[ObjectInstance] = []
-        groups: list[Group] = []
+        groups = _Groups()
         try:
             size = _size_of(image) or size
             alike: Counter[str] = Counter()
@@ -110,8 +123,7 @@ class Reader:
                     size = _agreed(size, rle_size(mask), _name(annotation, place))
                 made = self.objects(annotation, place, _identity(annotation, alike))
                 objects += made
-                if len(made) > 1:
-                    groups.append(Group(made[0].id, tuple(item.id for item in made)))
+                groups.add(self._group(annotation, place), [item.id for item in made])
         except ValueError as error:
             raise RowError(f"image {key} ({title}): {error}") from error
         media = Media(
@@ -122,8 +134,21 @@ class Reader:
             width=size[1] if size else None,
         )
         return LabelRow(
-            key, title, media=(media,), objects=tuple(objects), groups=tuple(groups), raw=Raw(PLATFORM, image)
+            key,
+            title,
+            media=(media,),
+            objects=tuple(objects),
+            groups=groups.found(),
+            raw=Raw(PLATFORM, image),
         )
+
+    def _group(self, annotation: Json, place: int) -> str | None:
+        if self.group_field is None:
+            return None
+        try:
+            return group_key(annotation.get(self.group_field))
+        except ValueError as error:
+            raise ValueError(f"{_name(annotation, place)}: {self.group_field}: {error}") from error
 
     def objects(self, annotation: Json, place: int, identity: str) -> list[ObjectInstance]:
         """Return one object for each geometry that the annotation, the `place`th of its image, states.
@@ -155,6 +180,32 @@ class Reader:
             number = f"{identity}:{key}" if made else identity
             made.append(ObjectInstance(number, category.name, {0: found}, answers, raw=raw))
         return made
+
+
+class _Groups:
+    """The groups of an image: what annotations say, and the geometries of one that says nothing."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, list[str]] = {}
+        self._stated: list[list[str]] = []
+
+    def add(self, key: str | None, members: list[str]) -> None:
+        """Add the objects of one annotation, under its key if it has one."""
+        if key is None:
+            self._stated += [members] if len(members) > 1 else []
+        elif members:
+            self._said.setdefault(key, []).extend(members)
+
+    def found(self) -> tuple[Group, ...]:
+        """Return the groups; one of an annotation has the id of its first object, or one made of it."""
+        said = (Group(key, tuple(members)) for key, members in self._said.items())
+        stated = []
+        for members in self._stated:
+            key = members[0]
+            while key in self._said:
+                key += ":all"
+            stated.append(Group(key, tuple(members)))
+        return (*said, *stated)
 
 
 def _identity(annotation: Json, alike: Counter[str]) -> str:

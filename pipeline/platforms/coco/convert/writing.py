@@ -8,28 +8,26 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipeline.core.codecs import as_mask
-from pipeline.core.geometry import AnyMask, Box, Geometry, Polygon, Shape, Skeleton
-from pipeline.core.instances import Instance
+from pipeline.core.geometry import AnyMask, Box, Geometry, Polygon, Skeleton
 from pipeline.core.labels import Answer, LabelRow, MediaKind, ObjectInstance
 from pipeline.core.losses import Loss, LossKind, Note
-from pipeline.core.masks import EncodedMask, Mask, Raster
-from pipeline.core.polygons import fill
+from pipeline.core.masks import EncodedMask
 from pipeline.core.rows import EditedRow, PackedRow
 from pipeline.errors import RowError
 from pipeline.platforms.coco.convert import geometry as shapes
+from pipeline.platforms.coco.convert.grouping import KEYS, Unit, raw_of, units_of
 from pipeline.platforms.coco.convert.reading import (
     BOX,
     KEYPOINTS,
     PLATFORM,
     SEGMENTATION,
+    group_key,
     kind_of,
     read_answers,
 )
 from pipeline.platforms.coco.settings import Style
 from pipeline.platforms.coco.wire import Id, Json, PartAnnotation, PartRow
 
-_KEYS = {Shape.POLYGON: SEGMENTATION, Shape.MASK: SEGMENTATION, Shape.SKELETON: KEYPOINTS, Shape.BOX: BOX}
 _ORDER = (SEGMENTATION, KEYPOINTS, BOX)
 
 
@@ -48,22 +46,29 @@ class _Packing:
 
     row: LabelRow
     style: Style
+    group_field: str | None
     losses: list[Loss] = field(default_factory=list)
 
     def lose(self, item: str | None, what: LossKind, why: str) -> None:
         self.losses.append(Loss(self.row.key, item, what, why))
 
 
-def pack_row(row: EditedRow, style: Style) -> PackedRow:
+def pack_row(row: EditedRow, style: Style, group_field: str | None = None) -> PackedRow:
     """Return the row as a `PartRow`, with everything that COCO does not hold left out and listed.
+
+    `group_field` is the key of annotations that holds groups, if there is one.
 
     Raises RowError for what cannot be written at all: a number that is not finite, a mask of another size
     than its image, holes where the size is unknown.
     """
-    packing = _Packing(row.row, style)
+    packing = _Packing(row.row, style, group_field)
     try:
         _lose_row(packing)
-        annotations = [_annotation(packing, unit) for unit in _units(packing)]
+        held = {item.id: item for item in row.row.objects if _is_held(packing, item)}
+        units = units_of(row.row, held, group_field)
+        for item, why in units.losses:
+            packing.lose(item, LossKind.GROUP, why)
+        annotations = [_annotation(packing, unit) for unit in units.found]
         image, number = _image(row.row)
         payload = _encoder.encode(PartRow(number, msgspec.Raw(_encoder.encode(image)), tuple(annotations)))
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
@@ -142,35 +147,11 @@ def _lose_row(packing: _Packing) -> None:
         packing.lose(link.source, LossKind.RELATION, f"COCO holds no relations ({link.name!r})")
 
 
-# ---- which objects make one annotation --------------------------------------------------------------------
-
-
-def _units(packing: _Packing) -> Iterator[list[ObjectInstance]]:
-    """Give the objects of each annotation: those of a group that fits, else one alone; in the order met."""
-    row = packing.row
-    held = {item.id: item for item in row.objects if _is_held(packing, item)}
-    unit_of: dict[str, list[ObjectInstance]] = {}
-    for group in row.groups:
-        items = [held[number] for number in group.objects if number in held]
-        if len(items) == len(group.objects) > 1 and not unit_of.keys() & set(group.objects) and _fits(items):
-            unit_of.update(dict.fromkeys(group.objects, items))
-        else:
-            packing.lose(
-                None,
-                LossKind.GROUP,
-                f"group {group.id!r}: COCO holds a group only as the segmentation, keypoints and other bbox "
-                "of one annotation, of one class, confidence and attributes",
-            )
-    done: set[str] = set()
-    for number, item in held.items():
-        if number not in done:
-            unit = unit_of.get(number, [item])
-            done.update(one.id for one in unit)
-            yield unit
+# ---- what is held ------------------------------------------------------------------------------------------
 
 
 def _is_held(packing: _Packing, item: ObjectInstance) -> bool:
-    if item.shape not in _KEYS:
+    if item.shape not in KEYS:
         packing.lose(item.id, LossKind.SHAPE, f"COCO holds no {item.shape} (class {item.class_name!r})")
         return False
     alone = packing.row.media_kind is MediaKind.IMAGE and item.sensor is None
@@ -196,7 +177,7 @@ def _is_held(packing: _Packing, item: ObjectInstance) -> bool:
                 f"COCO's attributes hold static text, numbers and booleans, each once ({answer.attribute!r})"
             )
             packing.lose(item.id, LossKind.ATTRIBUTE, why)
-    if isinstance(found.geometry, Polygon) and any(len(part) > 1 for part in found.geometry.parts):
+    if shapes.has_holes(found.geometry):
         why = "a polygon with holes becomes a mask of whole pixels; `convert: {to: mask}` does so on purpose"
         packing.lose(item.id, LossKind.PRECISION, why)
     return True
@@ -217,38 +198,13 @@ def _attributes(item: ObjectInstance) -> Json:
     return {answer.attribute: answer.value for answer in item.answers if _is_plain(answer, item.answers)}
 
 
-def _fits(items: Sequence[ObjectInstance]) -> bool:
-    """Whether objects can be one annotation that is read back as the same objects."""
-    by_key = {_KEYS[item.shape]: item for item in items}
-    first = items[0]
-    alike = all(
-        item.class_name == first.class_name
-        and item.occurrences[0].confidence == first.occurrences[0].confidence
-        and item.answers == first.answers
-        for item in items
-    )
-    if len(by_key) < len(items) or not alike:
-        return False
-    if BOX in by_key and SEGMENTATION in by_key:
-        box = by_key[BOX].occurrences[0].geometry
-        assert isinstance(box, Box)  # noqa: S101 - by the shape
-        segmentation = by_key[SEGMENTATION].occurrences[0].geometry
-        outline = None if _has_holes(segmentation) else _segmentation(segmentation, None)
-        return outline is not None and not shapes.is_tight(shapes.write_box(box), outline)
-    return True
-
-
-def _has_holes(geometry: Geometry) -> bool:
-    return isinstance(geometry, Polygon) and any(len(part) > 1 for part in geometry.parts)
-
-
 # ---- one annotation ---------------------------------------------------------------------------------------
 
 
-def _annotation(packing: _Packing, unit: Sequence[ObjectInstance]) -> PartAnnotation:
-    by_key = {_KEYS[item.shape]: item for item in unit}
-    first = unit[0]
-    raw = _common_raw(unit)
+def _annotation(packing: _Packing, unit: Unit) -> PartAnnotation:
+    by_key = {KEYS[item.shape]: item for item in unit.items}
+    first = unit.items[0]
+    raw = raw_of(unit.items)
     body: Json = {"image_id": None, "category_id": None} if raw is None else dict(raw)
     fresh = "id" not in body
     if fresh and packing.style is Style.INSTANCES:
@@ -262,6 +218,8 @@ def _annotation(packing: _Packing, unit: Sequence[ObjectInstance]) -> PartAnnota
     attributes = _attributes(first)
     if not _same_attributes(body.get("attributes"), first.answers):
         _put(body, "attributes", attributes or None)
+    if packing.group_field is not None and not _same_group(body.get(packing.group_field), unit.group):
+        _put(body, packing.group_field, unit.group)
     number = (raw or {}).get("id")
     skeleton = by_key.get(KEYPOINTS)
     nodes = skeleton.occurrences[0].geometry.nodes if skeleton else ()  # type: ignore[union-attr]
@@ -274,12 +232,6 @@ def _annotation(packing: _Packing, unit: Sequence[ObjectInstance]) -> PartAnnota
     )
 
 
-def _common_raw(unit: Sequence[ObjectInstance]) -> Mapping[str, Any] | None:
-    raws = [item.raw.data if item.raw and item.raw.platform == PLATFORM else None for item in unit]
-    first = raws[0]
-    return first if all(raw is first or raw == first for raw in raws) else None
-
-
 def _put(body: Json, key: str, value: object) -> None:
     if value is None:
         body.pop(key, None)
@@ -290,6 +242,13 @@ def _put(body: Json, key: str, value: object) -> None:
 def _same_attributes(value: object, answers: Sequence[Answer]) -> bool:
     try:
         return read_answers(value) == tuple(answers)
+    except ValueError:
+        return False
+
+
+def _same_group(value: object, group: Id | None) -> bool:
+    try:
+        return group_key(value) == group_key(group)
     except ValueError:
         return False
 
@@ -309,7 +268,7 @@ def _write_geometry(packing: _Packing, body: Json, key: str, item: ObjectInstanc
         _check_size(packing.row, geometry)
         if _same_segmentation(body.get(key), geometry):
             return False
-        body[key] = _segmentation(geometry, packing.row.size_at(0))
+        body[key] = shapes.write_segmentation(geometry, packing.row.size_at(0))
         return True
     if isinstance(geometry, Skeleton):
         new = shapes.write_skeleton(geometry)
@@ -336,23 +295,8 @@ def _same_segmentation(value: Any, geometry: Geometry) -> bool:  # noqa: ANN401 
         return False
     if isinstance(geometry, EncodedMask) and value.get("counts") == geometry.data:
         return geometry.codec == shapes.CODEC and shapes.rle_size(value) == (geometry.height, geometry.width)
-    new = _segmentation(geometry, None)
+    new = shapes.write_segmentation(geometry, None)
     return shapes.read_mask(value) == shapes.read_mask(new) if isinstance(new, dict) else False
-
-
-def _segmentation(geometry: Geometry, size: tuple[int, int] | None) -> list[list[float]] | Json:
-    """Return the segmentation of a polygon or mask; holes need the (height, width) of the image."""
-    if isinstance(geometry, Raster | Instance):
-        return shapes.write_mask(as_mask(geometry))
-    if isinstance(geometry, Mask | EncodedMask):
-        return shapes.write_mask(geometry)
-    if not isinstance(geometry, Polygon):
-        raise TypeError(f"a {type(geometry).__name__} is no segmentation")
-    if not _has_holes(geometry):
-        return shapes.write_polygon(geometry)
-    if size is None:
-        raise ValueError("a polygon with holes is written as a mask, and the size of the image is not known")
-    return shapes.write_mask(fill(geometry.parts, *size))
 
 
 def _complete(

@@ -39,7 +39,7 @@ def pack_row(
     Raises RowError, with the row, the object and what to do, for anything that must not be sent.
     """
     if row.append and row.existing is not None:
-        row = replace(row, row=appended(row.existing, row.row))
+        row = _appended(row, row.existing)
     opened = _opened(row)
     names = assign(row, opened.data_hash)
     author = Author(to_encord(now) or now, user)
@@ -63,6 +63,20 @@ def pack_row(
         notes=tuple(packing.notes),
         row=row.row,
     )
+
+
+def _appended(row: EditedRow, existing: LabelRow) -> EditedRow:
+    """The opened row with the new labels; a group of objects that are there already goes on there."""
+    joined = replace(row, row=appended(existing, row.row))
+    if not row.row.groups:
+        return joined
+    names = assign(joined, _opened(row).data_hash)
+    there = {name: hash_ for name, hash_ in names.objects.items() if name in names.skipped}
+    groups = tuple(
+        replace(group, objects=tuple(there.get(name, name) for name in group.objects))
+        for group in row.row.groups
+    )
+    return replace(row, row=appended(existing, replace(row.row, groups=groups))) if there else joined
 
 
 def _opened(row: EditedRow) -> Opened:

@@ -10,6 +10,7 @@ from pipeline.core.labels import Classification, LabelRow, ObjectInstance, Occur
 from pipeline.core.losses import Note
 from pipeline.core.masks import EncodedMask, Mask, MaskError, Raster
 from pipeline.core.measure import mask_of
+from pipeline.core.merging import joined_groups
 from pipeline.core.rows import EditedRow, Layers, Place
 from pipeline.errors import RowError
 from pipeline.platforms.segments.convert.kinds import Kind
@@ -158,14 +159,9 @@ def _joined(
 ) -> LabelRow:
     """What is there and what is new, of which `names` has the ids that objects have in it."""
     marks = [item for item in row.classifications if not _said(existing, item)]
-    groups = []
-    taken = {group.id for group in existing.groups}
-    known = [set(group.objects) for group in existing.groups]
-    for group in row.groups:
-        members = tuple(names.get(name, name) for name in group.objects)
-        if set(members) not in known:
-            key = f"{group.id}@{source}" if group.id in taken else group.id
-            groups.append(replace(group, id=key, objects=members))
+    groups = [
+        replace(group, objects=tuple(names.get(name, name) for name in group.objects)) for group in row.groups
+    ]
     relations = [
         replace(one, source=names.get(one.source, one.source), target=names.get(one.target, one.target))
         for one in row.relations
@@ -174,7 +170,7 @@ def _joined(
         existing,
         objects=(*existing.objects, *added),
         classifications=(*existing.classifications, *marks),
-        groups=(*existing.groups, *groups),
+        groups=joined_groups(existing.groups, groups, source),
         relations=(*existing.relations, *(one for one in relations if one not in existing.relations)),
     )
 

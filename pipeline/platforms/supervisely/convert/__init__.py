@@ -1,0 +1,28 @@
+"""The JSON of Supervisely and the label model, both ways. Pure: no file, socket or clock."""
+
+from pipeline.platforms.supervisely.convert.files import from_file, to_file
+from pipeline.platforms.supervisely.convert.groups import group_key
+from pipeline.platforms.supervisely.convert.merging import Merged, merge_meta
+from pipeline.platforms.supervisely.convert.ontology import read_ontology
+from pipeline.platforms.supervisely.convert.packing import bulk_body, extra_figures, pack_row
+from pipeline.platforms.supervisely.convert.project import Opened, Project, Read, Rules, project_of
+from pipeline.platforms.supervisely.convert.reading import alpha_figures, read_row
+
+__all__ = [
+    "Merged",
+    "Opened",
+    "Project",
+    "Read",
+    "Rules",
+    "alpha_figures",
+    "bulk_body",
+    "extra_figures",
+    "from_file",
+    "group_key",
+    "merge_meta",
+    "pack_row",
+    "project_of",
+    "read_ontology",
+    "read_row",
+    "to_file",
+]

@@ -1,0 +1,249 @@
+"""A row of the label model to the annotation that Supervisely keeps for an image."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from pipeline.core.labels import LabelRow, MediaKind
+from pipeline.core.losses import LossKind
+from pipeline.core.merging import appended
+from pipeline.core.rows import EditedRow, PackedRow, Place
+from pipeline.platforms.supervisely.convert.carrying import bound, carried
+from pipeline.platforms.supervisely.convert.context import Packing
+from pipeline.platforms.supervisely.convert.geometry import kind_of
+from pipeline.platforms.supervisely.convert.groups import joined, keys_of
+from pipeline.platforms.supervisely.convert.labelling import PLACE_KEYS, Written, write_object
+from pipeline.platforms.supervisely.convert.marks import new_marks, write_marks
+from pipeline.platforms.supervisely.convert.meaning import digest_of, meaning_of_image, meaning_of_label
+from pipeline.platforms.supervisely.convert.project import Opened, Project, json_of
+from pipeline.platforms.supervisely.convert.tags import without_place
+from pipeline.platforms.supervisely.wire import MULTIPOLYGON, PLATFORM, SEPARATE, Json, JsonValue
+
+_IMAGE_KEYS: Final = frozenset(
+    {"imageId", "imageName", "id", "datasetId", "createdAt", "updatedAt", "objects"}
+)
+"""Keys of an annotation that belong to the image that it was of."""
+
+
+class _Packed(NamedTuple):
+    """Labels as they travel, what each means, and the key of each one's group."""
+
+    labels: list[Json]
+    meanings: list[bytes]
+    keys: list[str | None]
+
+
+def pack_row(edited: EditedRow, project: Project, *, inline: bool = False) -> PackedRow:
+    """Return the row as the whole annotation that replaces the one of its image.
+
+    `edited.place.details` is the `Opened` image and `edited.existing` the row that was read from it. The
+    payload is an element of `annotations` of `annotations.bulk.add`, as JSON in one line. Multipolygons and
+    alpha masks are no part of it, unless `inline`: they follow in a second line, if there are any, as a list
+    of `figures` for `figures.bulk.add`, in which alpha masks have their `bitmap` inside, to be taken out and
+    sent after it.
+
+    A row that is to be appended keeps what is there; of its own labels those are added that say something
+    which no label there says. Raises RowError for anything that must not be sent.
+    """
+    packing = Packing(edited, project)
+    _lose_row(packing)
+    done = _labels(packing)
+    marks = write_marks(packing)
+    packed = _packed(packing, done)
+    whole = _annotation(packing, marks)
+    said = meaning_of_image(whole)
+    digest = digest_of(said, packed.meanings, packed.keys)
+    _row_notes(packing)
+    return PackedRow(
+        key=edited.key,
+        # What was opened is large, and from here on only the image is needed of it.
+        place=Place(edited.place.id, edited.place.title, Opened(packing.image)),
+        payload=_payload(packing, whole, packed.labels, inline=inline),
+        labels=len(done) + len(packing.row.classifications),
+        digest=digest,
+        unchanged=digest == _digest_there(packing),
+        losses=tuple(packing.losses),
+        notes=tuple(packing.notes),
+        row=packing.row,
+    )
+
+
+def bulk_body(dataset_id: int, lines: Sequence[bytes]) -> bytes:
+    """Return the body of `annotations.bulk.add`: the first lines of payloads, all of one dataset."""
+    head = b'{"datasetId":%d,"skipBoundsValidation":false,"annotations":[' % dataset_id
+    return b"".join((head, b",".join(lines), b"]}"))
+
+
+def extra_figures(payload: bytes) -> list[Json]:
+    """Return the figures of a payload that have to be added beside the annotation."""
+    rest = payload.partition(b"\n")[2]
+    found: list[Json] = msgspec.json.decode(rest) if rest else []
+    return found
+
+
+# ---- labels ---------------------------------------------------------------------------------------------
+
+
+def _labels(packing: Packing) -> list[Written]:
+    """The objects of the row as they travel; where it is appended, with those that are there."""
+    existing = packing.edited.existing
+    if not packing.edited.append or existing is None:
+        return [one for item in packing.row.objects if (one := write_object(packing, item)) is not None]
+    kept = [one for item in existing.objects if (one := write_object(packing, item)) is not None]
+    said = {_meaning(packing, one.label): one.id for one in kept}
+    names: dict[str, str] = {}
+    added = []
+    for item in packing.row.objects:
+        one = write_object(packing, item)
+        if one is None:
+            continue
+        there = item.id if one.in_place else said.get(_meaning(packing, one.label))
+        names[item.id] = there or _free(item.id, packing.there)
+        if there is None:
+            added.append(one._replace(id=names[item.id]))
+    packing.row = _joined(packing, existing, names)
+    return kept + added
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """An id that no object there has, which may be one of another server."""
+    while name in taken:
+        name += "+"
+    return name
+
+
+def _joined(packing: Packing, existing: LabelRow, names: Mapping[str, str]) -> LabelRow:
+    """The row that is there with what is added to it, under the names that objects have now."""
+    row = packing.row
+    renamed = tuple(
+        item if names.get(item.id, item.id) == item.id else replace(item, id=names[item.id])
+        for item in row.objects
+    )
+    whole = appended(existing, replace(row, objects=renamed, classifications=new_marks(packing, existing)))
+    return replace(whole, groups=joined(existing, row, names))
+
+
+def _meaning(packing: Packing, label: Json) -> bytes:
+    known = packing.project.classes.get(label.get("classTitle", ""))
+    return meaning_of_label(label, None if known is None else known.shape)
+
+
+def _packed(packing: Packing, done: list[Written]) -> _Packed:
+    """The labels with their groups, and with those that are carried along."""
+    in_place = {one.id for one in done if one.in_place}
+    keys = keys_of(packing.row, packing.edited.existing, in_place, packing.image.key)
+    for member, group in keys.twice:
+        packing.lose(member, LossKind.GROUP, f"a label is in one group; it would also be in {group!r}")
+    found = [(one.label, keys.objects.get(one.id)) for one in done]
+    found += carried(packing, keys)
+    return _Packed(
+        [bound(label, key) for label, key in found],
+        [_meaning(packing, label) for label, _ in found],
+        [None if key is None else key.name for _, key in found],
+    )
+
+
+def _digest_there(packing: Packing) -> str:
+    """The digest of the annotation that the image has."""
+    said = packing.opened.annotation or {}
+    labels = said.get("objects") or ()
+    held = packing.opened.geometries
+    if held:
+        labels = [
+            {**one, "bitmap": held[one["id"]]} if one.get("id") in held and not one.get("bitmap") else one
+            for one in labels
+        ]
+    groups = [one.get("instance") for one in labels]
+    keys = [None if one is None else str(one) for one in groups]
+    return digest_of(meaning_of_image(said), [_meaning(packing, one) for one in labels], keys)
+
+
+# ---- the row --------------------------------------------------------------------------------------------
+
+
+def _lose_row(packing: Packing) -> None:
+    row = packing.edited.row
+    if row.media_kind is not MediaKind.IMAGE:
+        why = f"a project of images holds single pictures; this row is a {row.media_kind.value}"
+        packing.lose(None, LossKind.FRAMES, why)
+    for link in row.relations:
+        why = f"Supervisely has no relations of labels ({link.name!r})"
+        packing.lose(link.source, LossKind.RELATION, why)
+
+
+def _row_notes(packing: Packing) -> None:
+    row = packing.row
+    for name, value in (("status", row.status), ("priority", row.priority), ("score", row.score)):
+        if value is not None:
+            packing.note(None, name, f"Supervisely holds no {name} of an image with its annotation")
+    if row.metadata and row.metadata != packing.image.meta:
+        packing.note(None, "metadata", "the metadata of an image are not written with its annotation")
+
+
+def _annotation(packing: Packing, tags: list[JsonValue]) -> Json:
+    """The annotation without its labels: its other keys as they came, or else as they are there."""
+    raw, existing = packing.row.raw, packing.edited.existing
+    own = json_of(raw.data.get("annotation")) if raw is not None and raw.platform == PLATFORM else None
+    there = packing.opened.annotation or {}
+    base = there if own is None else own
+    in_place = own is None or (existing is not None and existing.raw == raw)
+    whole: Json = {"description": "", "size": None, "tags": []}
+    whole |= {key: value for key, value in base.items() if in_place or key not in _IMAGE_KEYS}
+    whole.pop("objects", None)
+    whole["description"] = whole["description"] or ""
+    whole["tags"] = tags
+    size = there.get("size") or _size_json(packing)
+    if size:
+        whole["size"] = size
+    return whole
+
+
+def _size_json(packing: Packing) -> Json | None:
+    if packing.size is None:
+        return None
+    height, width = packing.size
+    return {"height": height, "width": width}
+
+
+# ---- the payload ----------------------------------------------------------------------------------------
+
+
+def _payload(packing: Packing, whole: Json, labels: list[Json], *, inline: bool) -> bytes:
+    apart = [] if inline else [one for one in labels if kind_of(one) in SEPARATE]
+    if apart:
+        labels = [one for one in labels if kind_of(one) not in SEPARATE]
+    line = {"imageId": packing.image.id, "annotation": {**whole, "objects": labels}}
+    try:
+        first = _encoder.encode(line)
+        if not apart:
+            return first
+        figures = [_figure(packing, one) for one in apart]
+        return b"\n".join((first, _encoder.encode(figures)))
+    except (TypeError, ValueError, NotImplementedError, msgspec.MsgspecError) as error:
+        raise packing.refuse("", f"its annotation is no JSON: {error}") from error
+
+
+def _figure(packing: Packing, label: Json) -> Json:
+    """A label that is a figure of its own: of its class by id, with a nested multipolygon."""
+    name = label["classTitle"]
+    known = packing.project.classes.get(name)
+    if known is None or known.id is None:
+        raise packing.refuse("", f"the id of class {name!r} is not known, and a {kind_of(label)} needs it")
+    figure: Json = {"entityId": packing.image.id, "classId": known.id}
+    figure |= {key: value for key, value in label.items() if key not in PLACE_KEYS}
+    figure["tags"] = [one if isinstance(one, str) else without_place(one) for one in figure.get("tags") or ()]
+    if kind_of(label) == MULTIPOLYGON and "parts" in figure:
+        figure["geometry"] = {"parts": figure.pop("parts")}
+    return figure
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - msgspec's hook takes what it cannot encode
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"a value of type {type(value).__name__} is not JSON")
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=_plain)

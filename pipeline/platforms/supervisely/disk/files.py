@@ -1,0 +1,145 @@
+"""The files of an export, read and written as JSON."""
+
+import os
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pipeline.errors import RowError, UsageError
+from pipeline.io.parts import publish, write_beside, writing
+from pipeline.platforms.supervisely.convert import from_file
+from pipeline.platforms.supervisely.disk.layout import ANN, INFO, META, MORE, Item, folder_of
+from pipeline.platforms.supervisely.wire import Image, Json
+
+MOST_JSON: Final = 1 << 28
+"""Bytes of a JSON file; a longer one is not read."""
+
+_INFO_KEYS: Final = (
+    "id", "name", "link", "hash", "mime", "ext", "size", "width", "height", "labels_count", "dataset_id",
+    "created_at", "updated_at", "meta", "path_original", "full_storage_url", "tags", "created_by",
+    "related_data_id", "download_id", "offset_start", "offset_end",
+)  # fmt: skip
+"""What the vendor's tools keep of an image; they expect all keys to be there."""
+
+
+def load_meta(root: Path) -> Json | None:
+    """Return the classes and tags of an export, or None where there is no export. Raises UsageError."""
+    try:
+        return _load(root / META)
+    except FileNotFoundError:
+        return None
+    except RowError as error:
+        raise UsageError(f"the export cannot be read: {error}") from None
+
+
+def required_meta(root: Path) -> Json:
+    """Return the classes and tags of an export that has to be there. Raises UsageError."""
+    meta = load_meta(root)
+    if meta is None:
+        raise UsageError(f"there is no export of a project at {root}: it has no {META}; check the path")
+    return meta
+
+
+def load_image(root: Path, item: Item) -> Image:
+    """Return what is known of an image beside its annotation. Raises RowError."""
+    folder = folder_of(root, item.dataset)
+    info = _optional(folder / INFO / (item.annotation or f"{item.name}.json"))
+    meta = _optional(folder / MORE / (item.annotation or f"{item.name}.json"))
+    own = info.get("meta")
+    known = {key: info.get(key) for key in ("hash", "link", "width", "height")}
+    image = Image.of({**known, "id": 0, "name": item.name}, item.dataset)
+    image.meta = {**(own if isinstance(own, dict) else {}), **meta}
+    return image
+
+
+def load_annotation(root: Path, item: Item) -> Json | None:
+    """Return an image's annotation as it is on the wire, or None where there is none. Raises RowError."""
+    if item.annotation is None:
+        return None
+    path = folder_of(root, item.dataset) / ANN / item.annotation
+    try:
+        return from_file(_load(path))
+    except OSError as error:
+        raise RowError(f"{path} cannot be read: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise RowError(f"{path} is no annotation: {type(error).__name__}: {error}") from None
+
+
+def _optional(path: Path) -> Json:
+    try:
+        return _load(path)
+    except FileNotFoundError:
+        return {}
+
+
+def _load(path: Path) -> Json:
+    """Return a JSON object. Raises FileNotFoundError, or RowError that names the file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_JSON + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RowError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MOST_JSON:
+        raise RowError(f"{path} is longer than {MOST_JSON} bytes")
+    try:
+        return msgspec.json.decode(data, type=Json)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RowError(f"{path} is no JSON object: {error}") from None
+
+
+# ---- writing -------------------------------------------------------------------------------------------
+
+
+def written(value: Json) -> bytes:
+    """Return JSON as people can read it, as the vendor's tools write it."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=4)
+
+
+def save_all(files: Mapping[Path, bytes], beside: Iterable[Path] = ()) -> None:
+    """Write files, each whole or not at all, in folders that are made. Raises UsageError or Stopped.
+
+    Files that were written `beside` their place before get their names after the others.
+    """
+    for folder in dict.fromkeys(path.parent for path in files):
+        make_folder(folder)
+    for path, data in files.items():
+        write_beside(path, [data])
+    publish(*files, *beside)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it. Raises UsageError or Stopped."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def info_of(image: Image) -> Json | None:
+    """Return what the vendor's tools need to find a picture again that is not in the export, or None."""
+    if image.hash is None and image.link is None:
+        return None
+    ending = os.path.splitext(image.name)[1].lower().removeprefix(".")  # noqa: PTH122 - it is no path
+    known: Json = {
+        "name": image.name,
+        "link": image.link,
+        "hash": image.hash,
+        "ext": ending,
+        "mime": f"image/{'jpeg' if ending == 'jpg' else ending}",
+        "width": image.width,
+        "height": image.height,
+        "meta": image.meta,
+        "tags": [],
+    }
+    return {key: known.get(key) for key in _INFO_KEYS}
+
+
+def hash_of(sha256: str | None) -> str | None:
+    """Return a SHA-256 in hex as the vendor writes it, or None for what is no such thing."""
+    try:
+        return b64encode(bytes.fromhex(sha256)).decode() if sha256 else None
+    except ValueError:
+        return None

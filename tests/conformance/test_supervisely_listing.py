@@ -1,0 +1,121 @@
+"""Images of Supervisely are listed whole, page by page, in flat memory, while others add and remove some."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from pipeline.errors import FatalError, TransientError
+from pipeline.platforms.supervisely.client import DatasetInfo, Page
+from pipeline.platforms.supervisely.datasets import Datasets
+from pipeline.platforms.supervisely.listing import PAGE, READINGS, list_all
+from pipeline.platforms.supervisely.spool import Spool
+from tests.conformance.moving import keys_of
+from tests.conformance.supervisely_project import boxes, local
+
+pytestmark = pytest.mark.anyio
+
+
+class Pages:
+    """A client whose datasets change while they are read: one list of ids for each asking for page 1."""
+
+    def __init__(self, states: Sequence[Sequence[int]], *, cap: int = PAGE, said: int | None = None) -> None:
+        self.states = list(states)
+        self.cap = cap
+        self.said = said
+        self.asked: list[int] = []
+
+    async def images(self, _dataset: int, page: int, size: int) -> Page:
+        self.asked.append(page)
+        if page == 1 and len(self.states) > 1 and len(self.asked) > 1:
+            self.states.pop(0)
+        ids, size = self.states[0], min(size, self.cap)
+        some = ids[(page - 1) * size : page * size]
+        raws = [msgspec.Raw(msgspec.json.encode({"id": key, "name": f"{key}.png"})) for key in some]
+        total = len(ids) if self.said is None else self.said
+        return Page(total, size, -(-len(ids) // size), raws)
+
+
+async def listed(client: Any, folder: Path) -> list[int]:  # noqa: ANN401 - as much of a client as is used
+    datasets = Datasets.of([DatasetInfo(5, "a")])
+    async with Spool(folder) as spool:
+        await list_all(client, spool, datasets, [5])
+        return [head.id async for heads in spool.heads() for head in heads]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 7, 40])
+@pytest.mark.parametrize("cap", [1, 3, 1000])
+async def test_all_images_come_in_the_order_of_their_ids(tmp_path: Path, count: int, cap: int) -> None:
+    client = Pages([range(count)], cap=cap)
+    assert await listed(client, tmp_path) == list(range(count))
+    assert len(client.asked) == max(1, -(-count // cap))
+
+
+async def test_a_list_that_changes_is_read_again(tmp_path: Path) -> None:
+    client = Pages([range(9), range(1, 9)], cap=3, said=None)
+    client.images, pages = _shrinking(client), client.asked  # type: ignore[method-assign]
+    assert await listed(client, tmp_path) == list(range(1, 9))
+    assert pages.count(1) == 2
+
+
+def _shrinking(client: Pages) -> Any:  # noqa: ANN401 - a method
+    """Lose the first image after the first page of the first reading."""
+    usual = client.images
+
+    async def images(dataset: int, page: int, size: int) -> Page:
+        if page == 2 and len(client.states) > 1:
+            client.states.pop(0)
+        return await usual(dataset, page, size)
+
+    return images
+
+
+async def test_a_list_that_is_never_whole_ends_the_run(tmp_path: Path) -> None:
+    client = Pages([range(9)], cap=3, said=10)
+    with pytest.raises(FatalError, match="dataset 'a' says that it has 10 images"):
+        await listed(client, tmp_path)
+    assert client.asked.count(1) == READINGS
+
+
+async def test_an_image_without_an_id_is_no_image(tmp_path: Path) -> None:
+    async with Spool(tmp_path) as spool:
+        with pytest.raises(TransientError, match="not as expected"):
+            await spool.add(1, [msgspec.Raw(b'{"name":"x"}')])
+
+
+async def test_images_come_back_exactly_as_they_were_listed(tmp_path: Path) -> None:
+    meta = b'{"big": 12345678901234567890, "f": 1.0}'
+    body = b'{"id": 3, "name": "\\u00e4/\\"x\\".png", "size": "71", "meta": %b}' % meta
+    async with Spool(tmp_path) as spool:
+        assert await spool.add(8, [msgspec.Raw(body), msgspec.Raw(body)]) == 1
+        found = await spool.images([3, 4])
+        await spool.forget(8)
+        assert await spool.images([3]) == {}
+        assert await spool.images([]) == {}
+    assert found == {3: (8, msgspec.json.decode(body))}
+    assert [one async for one in anyio.Path(tmp_path).iterdir()] == []
+
+
+def test_datasets_are_known_by_the_names_that_they_are_nested_in() -> None:
+    infos = [
+        DatasetInfo(3, "front", 2),
+        DatasetInfo(1, "night"),
+        DatasetInfo(2, "day"),
+        DatasetInfo(4, "back", 2),
+        DatasetInfo(5, "lost", 99),
+    ]
+    found = Datasets.of(infos)
+    assert list(found.paths.values()) == ["night", "day", "day/front", "day/back", "lost"]
+    assert found.chosen("day/front") == [3]
+    assert found.chosen(None) == [1, 2, 3, 4, 5]
+
+
+async def test_a_page_as_small_as_the_server_likes_is_no_matter(tmp_path: Path) -> None:
+    rows = [boxes(f"{number:02}.png") for number in range(17)]
+    async with local(tmp_path, rows, per_page_cap=3) as server, server.adapter() as adapter:
+        keys = await keys_of(adapter.source())
+        assert (await server.log())["kinds"]["images.list"] == 6
+    assert [key.title for key in keys] == [row.title for row in rows]
