@@ -68,16 +68,13 @@ def encode(mask: Mask) -> str:
 
 def encode_array(array: NDArray[np.bool_]) -> str:
     """Return what `encode` returns for the mask of a 2-D boolean array, sooner than by way of its toggles."""
-    used = np.packbits(array, axis=1)
-    across = np.unpackbits(np.bitwise_or.reduce(used, axis=0)).nonzero()[0]
-    if not across.size:
+    x, y, width, height = cv2.boundingRect(np.ascontiguousarray(array).view(np.uint8))
+    if not width:
         raise MaskError(_EMPTY)
-    down = np.flatnonzero(used.any(axis=1))
-    x, y, right, bottom = int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
-    packed = np.packbits(array[y:bottom, x:right], axis=1)
+    packed = np.packbits(array[y : y + height, x : x + width], axis=1)
     rows = np.zeros((packed.shape[0], 1 + packed.shape[1]), np.uint8)
     rows[:, 1:] = packed
-    return _file(x, y, right - x, bottom - y, rows.tobytes())
+    return _file(x, y, width, height, rows.tobytes())
 
 
 def decode(data: str | bytes, height: int, width: int, *, max_pixels: int = MAX_PIXELS) -> Mask:

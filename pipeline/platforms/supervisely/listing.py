@@ -17,7 +17,7 @@ from pipeline.platforms.supervisely.spool import Spool
 
 PAGE = 500
 """Images of a page: what the service gives where it is not told."""
-PAGES_AT_ONCE = 8
+PAGES_AT_ONCE = 16
 READINGS = 3
 """Times that a list is read when it is not whole."""
 
