@@ -26,7 +26,7 @@ class TransientError(LabelferryError):
     """Worth another try: a timeout, a reset, 429, 5xx.
 
     `after` is the number of seconds that the server asked for, if it did. `pushback` is true for an
-    answer that says "slower" (429, 503), which opens the shared gate and halves the pace.
+    answer that says "slower" (429, or 503 that names a wait), which halves the pace.
     `unknown` is true where the request may have been carried out although no good answer came.
     """
 

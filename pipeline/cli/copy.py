@@ -25,6 +25,10 @@ Losses: TypeAlias = Annotated[
 Match: TypeAlias = Annotated[
     str | None, typer.Option(metavar="BY", help="Match rows by title, path, external_id or a metadata key.")
 ]
+Media: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="MODE", help="Make rows that the target lacks: link or copy their pictures."),
+]
 Limit: TypeAlias = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.")]
 Title: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="TITLE", help="Only this row. Repeatable.")
@@ -44,6 +48,7 @@ def copy(
     mode: Mode = None,
     allow_loss: Losses = None,
     match: Match = None,
+    media: Media = None,
     limit: Limit = None,
     title: Title = None,
     require_answers: Answers = False,
@@ -64,11 +69,13 @@ def copy(
     Examples:
       labelferry copy coco:instances.json archive:backup/
       labelferry copy archive:backup/ encord:7d4ead9c-4087-4832-a301-eb2545e7d43b --mode replace
+      labelferry copy supervisely:186534 supervisely:export/ --media copy
     """
     keys = {
         "mode": mode,
         "allow_losses": allow_loss,
         "match": _given({"by": match}),
+        "media": media,
         "rows": _given({"limit": limit, "titles": title}),
         "require_answers": require_answers,
         "engine": _given({"requests_per_second": rate}),

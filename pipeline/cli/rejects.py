@@ -35,10 +35,12 @@ def list_rejects(run: Run = None, journal: JournalUrl = DEFAULT_JOURNAL) -> None
     """
     import anyio
 
+    from pipeline.cli.summary import one_line
+
     async def show() -> None:
         async for reject in _rejects(journal, run):
             reason = " ".join(reject.reason.split())
-            typer.echo(f"{reject.key}\t{reject.title}\t{reject.stage}\t{reason}")
+            typer.echo("\t".join(map(one_line, (reject.key, reject.title, reject.stage, reason))))
 
     anyio.run(show)
 

@@ -115,6 +115,11 @@ def _line(name: str, text: str) -> str:
     return f"  {name:<9} {text}"
 
 
+def one_line(text: str) -> str:
+    """Return a text that came from elsewhere without what ends a line or steers a terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
 def rejects_hint(report: Report, journal: str) -> Iterator[str]:
     """Give the lines that say which rows were rejected, why, and what can be done about it."""
     rejected = report.rows["rejected"]
@@ -123,7 +128,8 @@ def rejects_hint(report: Report, journal: str) -> Iterator[str]:
     shown = report.rejects[:5]
     for reject in shown:
         title = f" ({reject['title']})" if reject["title"] not in {"", reject["row"]} else ""
-        yield f"  rejected  row {reject['row']}{title} at {reject['stage']}: {reject['reason']}"
+        reason = " ".join(reject["reason"].split())
+        yield one_line(f"  rejected  row {reject['row']}{title} at {reject['stage']}: {reason}")
     if rejected > len(shown):
         yield f"  rejected  and {rejected - len(shown):,} more"
     option = "" if journal == DEFAULT_JOURNAL else f" --journal {journal}"

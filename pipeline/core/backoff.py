@@ -7,6 +7,8 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_TOO_MANY: Final = 429
+_UNAVAILABLE: Final = 503
 _DOUBLINGS: Final = 60  # 2.0 ** 60 is far above any cap, and far below an overflow
 
 
@@ -67,6 +69,16 @@ class RetryQuota:
     def give(self) -> None:
         """Count one good answer."""
         self.left = min(self.capacity, self.left + self.gain)
+
+
+def asks_for_less(status: int, after: float | None, body: bytes = b"") -> bool:
+    """Whether a status says that the server is asked for too much, and not that it is in trouble.
+
+    429 says so; 503 where it names a wait (`after`, in seconds), or its body has the code with which object
+    storage throttles: SlowDown of S3, ServerBusy of Azure. A 503 alone may be one worker that restarts.
+    """
+    named = after is not None or b"SlowDown" in body or b"ServerBusy" in body
+    return status == _TOO_MANY or (status == _UNAVAILABLE and named)
 
 
 def http_date(value: str) -> float | None:

@@ -17,6 +17,8 @@ _STEADY: Final = 1.5  # short over long: still quick enough to try more
 _NOISE: Final = 0.02  # seconds; a smaller difference is jitter, whatever the ratio
 _USED: Final = 0.5  # a limit grows only where at least this part of it was in use
 _STEP: Final = 0.05  # growth of the rate per window, as a part of its ceiling
+_RECENT: Final = 0.1  # weight of a new failure: a memory of about 10 attempts
+_MANY: Final = 0.5  # of the last attempts failed: the server has too much to do, whatever it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Pace:
     halved: float = -math.inf
     good: int = 0
     busy: float = 0.0
+    failing: float = 0.0
+    """The part of the last attempts that failed."""
     latencies: Mapping[tuple[str, int], Latency] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
@@ -93,16 +97,27 @@ class Pace:
         return cls(bounds, rate, max(bounds.concurrency_floor, (bounds.concurrency_ceiling + 1) // 2))
 
     def after(
-        self, kind: str, *, ok: bool, pushback: bool, seconds: float, now: float, size: int = 0
+        self,
+        kind: str,
+        *,
+        ok: bool,
+        pushback: bool,
+        seconds: float,
+        now: float,
+        size: int = 0,
+        failed: bool = False,
     ) -> "Pace":
         """Return the pace after one attempt of a request.
 
-        `pushback`: 429, 5xx, or no answer at all. `ok`: a good answer. An attempt that is neither (a request
-        that was refused) says nothing about the pace. `seconds` is the time the attempt took, `size` its
-        bytes both ways, `now` when it ended.
+        `ok`: a good answer. `pushback`: the server asks for less. `failed`: it does not, but it is in trouble
+        (5xx, or no answer at all), which slows down only where many attempts end so. An attempt that is none
+        of these (a request that was refused) says nothing about the pace. `seconds` is the time the attempt
+        took, `size` its bytes both ways, `now` when it ended.
         """
         if pushback:
             return _halved(self, "pushback", seconds, now)
+        if failed:
+            return _troubled(self, seconds, now)
         if not ok:
             return self
         alike = (kind, size.bit_length())
@@ -112,6 +127,7 @@ class Pace:
             since=now - seconds if self.since == -math.inf else self.since,
             good=self.good + 1,
             busy=self.busy + seconds,
+            failing=self.failing * (1 - _RECENT),
             latencies={**self.latencies, alike: latency},
         )
         if latency.above(_GROWING):
@@ -127,6 +143,17 @@ class Pace:
         return replace(self, bounds=bounds, rate=rate, concurrency=concurrency)
 
 
+def _troubled(pace: Pace, seconds: float, now: float) -> Pace:
+    """Count a failure, unless the attempt began before the last halving; halve where they are many."""
+    if now - seconds < pace.halved:
+        return pace
+    failing = pace.failing + (1 - pace.failing) * _RECENT
+    seen = replace(pace, failing=failing)
+    if failing <= _MANY or now - pace.halved < WINDOW:
+        return seen
+    return _halved(seen, "failures", seconds, now)
+
+
 def _halved(pace: Pace, why: str, seconds: float, now: float) -> Pace:
     """Halve, unless the attempt began before the last halving or that was less than a window ago."""
     fresh = replace(pace, since=now, good=0, busy=0.0)
@@ -134,7 +161,7 @@ def _halved(pace: Pace, why: str, seconds: float, now: float) -> Pace:
         return fresh
     rate = max(pace.bounds.rate_floor, pace.rate / 2)
     concurrency = max(pace.bounds.concurrency_floor, pace.concurrency // 2)
-    return replace(fresh, rate=rate, concurrency=concurrency, why=why, halved=now)
+    return replace(fresh, rate=rate, concurrency=concurrency, why=why, halved=now, failing=0.0)
 
 
 def _grown(pace: Pace, now: float, *, quick: bool) -> Pace:

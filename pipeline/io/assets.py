@@ -8,7 +8,7 @@ from typing import Final
 
 from yarl import URL
 
-from pipeline.core.backoff import http_date, retry_after
+from pipeline.core.backoff import asks_for_less, http_date, retry_after
 from pipeline.errors import BundleRefused, FatalError, RowError, TransientError
 from pipeline.io.channel import Channels, HostChannel
 from pipeline.io.guarded import GuardedSession, Unpacked, address_of
@@ -24,7 +24,6 @@ _TOLD: Final = 4096  # bytes of an error's body that are read, so that the conne
 _GOOD: Final = range(200, 300)
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _LATER: Final = frozenset({408, 425, 429})
-_SLOWER: Final = frozenset({429, 503})
 _GONE: Final = frozenset({404, 410})
 _CLOSED: Final = frozenset({401, 403})
 _SERVER_ERROR: Final = 500
@@ -124,7 +123,8 @@ def _judge(answer: Answer) -> Verdict:
         return Ok()
     if status in _LATER or status >= _SERVER_ERROR:
         text = f"a file was not fetched: it answered {status}"
-        return Retry(text, _after(answer), pushback=status in _SLOWER)
+        after = _after(answer)
+        return Retry(text, after, pushback=asks_for_less(status, after, answer.body))
     if status in _GONE:
         return Reject(f"a file is not there ({status})")
     if status in _CLOSED:

@@ -133,19 +133,21 @@ class Exchange:
         if isinstance(error, LabelferryError):
             lost = isinstance(error, TransientError)
             self._call.unknown |= isinstance(error, TransientError) and error.unknown
-            self._learn(ok=False, pushback=lost, received=0)
+            self._learn(ok=False, failed=lost)
             self.ended("error", None, 0)
 
     def opened(self) -> None:
         """Count a good answer whose body is still to be read."""
-        self._learn(ok=True, pushback=False, received=0)
+        self._learn(ok=True)
 
     def judged(self, answer: Answer, verdict: Verdict) -> None:
         """Count a whole answer. Raises what the verdict means, if that is not Ok."""
         error, outcome = self._meaning(answer.status, verdict)
-        slower = answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR
-        pushback = isinstance(verdict, Retry) and (verdict.pushback or slower)
-        self._learn(ok=error is None, pushback=pushback, received=len(answer.body))
+        slower = failed = False
+        if isinstance(verdict, Retry):
+            slower = verdict.pushback or verdict.after is not None or answer.status == _TOO_MANY
+            failed = not slower and answer.status >= _SERVER_ERROR
+        self._learn(ok=error is None, pushback=slower, failed=failed, received=len(answer.body))
         self.ended(outcome, answer.status, len(answer.body))
         if error is not None:
             raise error
@@ -160,9 +162,11 @@ class Exchange:
             )
         )
 
-    def _learn(self, *, ok: bool, pushback: bool, received: int) -> None:
+    def _learn(self, *, ok: bool, pushback: bool = False, failed: bool = False, received: int = 0) -> None:
         seconds, size = time.monotonic() - self._began, self._sent + received
-        self._call.host.learn(self._call.kind, ok=ok, pushback=pushback, seconds=seconds, size=size)
+        self._call.host.learn(
+            self._call.kind, ok=ok, pushback=pushback, failed=failed, seconds=seconds, size=size
+        )
 
     def _meaning(self, status: int, verdict: Verdict) -> tuple[LabelferryError | None, str]:
         match verdict:

@@ -99,14 +99,17 @@ class Host:
         self.waited("throttle", time.monotonic() - began - gated)
         return request
 
-    def learn(self, kind: str, *, ok: bool, pushback: bool, seconds: float, size: int) -> None:
+    def learn(self, kind: str, *, ok: bool, pushback: bool, failed: bool, seconds: float, size: int) -> None:
         """Count an attempt, and tune the pace by it (see `Pace.after`)."""
         if ok:
             self.successes += 1
             self.quota.give()
         if not self.pace.bounds.fixed:
             now = time.monotonic()
-            self._set(self.pace.after(kind, ok=ok, pushback=pushback, seconds=seconds, now=now, size=size))
+            pace = self.pace.after(
+                kind, ok=ok, pushback=pushback, failed=failed, seconds=seconds, now=now, size=size
+            )
+            self._set(pace)
 
     async def _gate(self) -> float:
         began = now = time.monotonic()

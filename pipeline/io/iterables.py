@@ -1,15 +1,7 @@
 """Rows that a Python program hands over, and a target's own rows, as sources."""
 
 from bisect import bisect_left
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -23,7 +15,9 @@ from pipeline.core.masks import Raster
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import UsageError
-from pipeline.ports import Source
+from pipeline.io.choosing import KEYS_AT_ONCE
+from pipeline.io.streams import batched
+from pipeline.ports import Source, StillToDo
 
 
 class GivenRows:
@@ -43,9 +37,7 @@ class GivenRows:
         message = "rows from an iterable can be read once only, so their keys cannot be read first"
         raise UsageError(message)
 
-    async def tasks(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncGenerator[LabelTask | Rejection, None]:
+    async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give each row that is not settled."""
         ordinal = 0
         seen = _Seen()
@@ -78,26 +70,15 @@ class OwnRows:
         """Give the keys of the rows."""
         return self._source.keys()
 
-    async def tasks(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncGenerator[LabelTask | Rejection, None]:
+    async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the keys of the rows that are not settled; opening them brings the rows."""
-        waiting: list[RowKey] = []
-        async for key in self._source.keys():
-            waiting.append(key)
-            if len(waiting) == KEYS_AT_ONCE:
-                left = await wanted(waiting)
-                for one in waiting:
-                    if one.key in left:
-                        yield LabelTask(one, None)
-                waiting = []
-        left = await wanted(waiting) if waiting else set()
-        for one in waiting:
-            if one.key in left:
-                yield LabelTask(one, None)
+        async for keys in batched(self._source.keys(), KEYS_AT_ONCE):
+            left = await wanted(keys)
+            for key in keys:
+                if key.key in left:
+                    yield LabelTask(key, None)
 
 
-KEYS_AT_ONCE = 500
 NEW_KEYS = 4096
 ROWS_AT_ONCE = 64
 """Rows of a plain iterable that are taken at once: the journal is asked about all of them together."""

@@ -1,22 +1,19 @@
 """Matches the keys of a source with the rows that a target lists, on disk, in flat memory."""
 
-import sqlite3
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from enum import Enum
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-import anyio
 import msgspec
 
 from pipeline.core.rows import Place, Rejection, RowKey
-from pipeline.io.parts import writing
+from pipeline.io.streams import batched
+from pipeline.io.temporary import TemporaryDatabase
 from pipeline.ports import MatchRule
-
-Result = TypeVar("Result")
 
 AT_ONCE = 1000
 """Keys of one question, and problems of one answer."""
@@ -24,7 +21,7 @@ NAMED = 3
 """Target ids or source rows that a message names at most."""
 
 _TABLES = """
-    PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-16384;
+    PRAGMA cache_size=-16384;
     CREATE TABLE place (value TEXT, id TEXT NOT NULL, title TEXT NOT NULL, details TEXT);
     CREATE TABLE source (
         n INTEGER PRIMARY KEY, value TEXT, key TEXT NOT NULL, ordinal INTEGER NOT NULL, title TEXT NOT NULL,
@@ -104,18 +101,15 @@ class Candidate(NamedTuple):
     details: str | None = None
 
 
-class Matching:
+class Matching(TemporaryDatabase):
     """Places of source rows, found by one rule.
 
-    The file is made in `folder` and has no name from the start, so that nothing is left after a crash. Where
-    `add_keys` was called, every key is known before the first place is asked for, and a place with two keys
-    is refused to both. Without it (a one-shot source), the first key that asks for a place has it.
+    Where `add_keys` was called, every key is known before the first place is asked for, and a place with two
+    keys is refused to both. Without it (a one-shot source), the first key that asks for a place has it.
 
     With `creates`, a key that the target has no row for is no problem: its place has no id (`is_new`), and
     the adapter opens the row that it created with a place that has one. Two such keys must differ in what
     they are matched by, and in their titles, unless `own_title` says otherwise.
-
-    Every method raises Stopped when the disk is full.
     """
 
     def __init__(
@@ -126,25 +120,13 @@ class Matching:
         creates: bool = False,
         own_title: OwnTitle = OwnTitle.AMONG_ALL,
     ) -> None:
-        self._folder = folder
+        super().__init__(folder, "matching.db", _TABLES)
         self._rule = rule
         self._creates = creates
         self._own_title = own_title
         self._titled = creates and rule.by != "title" and own_title is not OwnTitle.NEED_NOT
-        self._one_at_a_time = anyio.CapacityLimiter(1)
         self._indexed = False
         self._keyed = False
-        self._file: sqlite3.Connection
-
-    async def __aenter__(self) -> Self:
-        await self._run(self._open)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._run(self._file.close)
 
     async def add_places(self, batch: Sequence[Candidate]) -> None:
         """Add rows of the target's listing. An id that is listed twice counts once."""
@@ -159,13 +141,9 @@ class Matching:
 
     async def add_source(self, keys: AsyncIterable[RowKey]) -> None:
         """Add all keys of a source, some at a time."""
-        waiting: list[RowKey] = []
-        async for key in keys:
-            waiting.append(key)
-            if len(waiting) == AT_ONCE:
-                await self.add_keys(waiting)
-                waiting = []
-        await self.add_keys(waiting)
+        self._keyed = True
+        async for batch in batched(keys, AT_ONCE):
+            await self.add_keys(batch)
 
     async def of(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
         """Return the place of each key, in the same order."""
@@ -180,27 +158,6 @@ class Matching:
                 return
             for problem in found:
                 yield problem
-
-    async def _run(self, work: Callable[..., Result], *given: object) -> Result:
-        return await anyio.to_thread.run_sync(
-            partial(self._guarded, work, *given), limiter=self._one_at_a_time
-        )
-
-    def _guarded(self, work: Callable[..., Result], *given: object) -> Result:
-        with writing(self._folder):
-            return work(*given)
-
-    def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / "matching.db"
-        path.unlink(missing_ok=True)
-        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            self._file.executescript(_TABLES)
-            path.unlink()
-        except BaseException:
-            self._file.close()
-            raise
 
     def _insert(self, statement: tuple[str, int], rows: Sequence[tuple[object, ...]]) -> None:
         # Sorting once is far quicker than keeping an index in order for every row.

@@ -60,10 +60,14 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_beside(path: Path, pieces: Iterable[bytes]) -> None:
     """Write what `publish` makes the file of this name. Raises UsageError, or Stopped for a full disk."""
-    with writing(path), unfinished(path).open("wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
+    beside = unfinished(path)
+    with writing(path):
+        # What a run left there, or a link that somebody else did: writing would go where that leads.
+        beside.unlink(missing_ok=True)
+        with beside.open("xb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def publish(*paths: Path) -> None:

@@ -23,6 +23,7 @@ class Progress:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.phase = "starting"
         self.expected: int | None = None
+        self.waiting = ""
         self.rows = self.labels = self.rejected = self.in_flight = 0
         self._clock = clock
         self._began = clock()
@@ -46,8 +47,18 @@ class Progress:
             case events.RowRejected():
                 self.rejected += 1
                 self._settle(1, 0)
+            case events.RequestDone():
+                self._answered(event)
             case _:
                 pass
+
+    def _answered(self, request: events.RequestDone) -> None:
+        """Remember why nothing may happen for a while: a server that is busy, or not there."""
+        if request.outcome in ("retry", "error"):
+            what = f"answers {request.status}" if request.status else "does not answer"
+            self.waiting = f"waiting: {request.host} {what}"
+        else:
+            self.waiting = ""
 
     def _settle(self, rows: int, labels: int) -> None:
         self.rows += rows
@@ -87,6 +98,7 @@ class Progress:
             f"{self.rate:,.0f} rows/s",
             *([] if left is None else [f"{clock_time(left)} left"]),
             f"{self.rejected:,} rejected",
+            *([self.waiting] if self.waiting else []),
         ]
         return ", ".join(parts)
 

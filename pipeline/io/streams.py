@@ -2,7 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
@@ -54,6 +62,18 @@ async def chunks(rows: MemoryObjectReceiveStream[Item], at_most: int) -> AsyncIt
             except (anyio.WouldBlock, anyio.EndOfStream):
                 break
         yield chunk
+
+
+async def batched(items: AsyncIterable[Item], size: int) -> AsyncIterator[list[Item]]:
+    """Give the items so many at a time, and at the end what is left."""
+    batch: list[Item] = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 @asynccontextmanager

@@ -31,9 +31,6 @@ __all__ = [
     "parse_address",
 ]
 
-Side: TypeAlias = Address | Mapping[str, Any]
-"""A platform and its settings: as in a job file (with the key `platform`), or from the command line."""
-
 GivenRows: TypeAlias = Iterable[LabelRow] | AsyncIterable[LabelRow]
 
 _WHERE: ContextVar[str] = ContextVar("where", default="job")

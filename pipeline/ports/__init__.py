@@ -4,14 +4,16 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Awaitable,
     Callable,
+    Iterable,
     Mapping,
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Features
@@ -72,6 +74,10 @@ class Limits:
 # ---- A platform's two sides -------------------------------------------------------------------------
 
 
+StillToDo: TypeAlias = Callable[[Sequence[RowKey]], Awaitable[set[str]]]
+"""Returns, for some row keys, the set of those (by `key`) that are still to do."""
+
+
 class Source(Protocol):
     """Where rows come from."""
 
@@ -86,11 +92,11 @@ class Source(Protocol):
         """Give the key of every row, in source order, as cheaply as possible."""
         ...
 
-    def tasks(self, wanted: Callable[[Sequence[RowKey]], Any]) -> AsyncGenerator[LabelTask | Rejection, None]:
+    def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the rows in source order, lazily.
 
-        `wanted` is an async function from some row keys to the set of those (by `key`) still to do, so that
-        a source does not fetch what is settled. A row that cannot be read comes as a Rejection.
+        It asks `wanted`, so that it does not fetch what is settled. A row that cannot be read comes as a
+        Rejection.
         """
         ...
 
@@ -104,14 +110,12 @@ class Plan:
     """What a target is told before the first row.
 
     `ontology` is that of the source after all operations (None: not known). `mode` is None where the job
-    sets none. `clips` is true when `clip` is among the operations. `run` is the same for every resume of one
-    run; names of part files are derived from it.
+    sets none. `run` is the same for every resume of one run; names of part files are derived from it.
     """
 
     run: str
     ontology: Ontology | None = None
     mode: Mode | None = None
-    clips: bool = False
     require_answers: bool = False
     media: MediaMode = MediaMode.MATCH
     """Whether rows that the target lacks are created; not `match` only where the platform `creates` rows."""
@@ -274,6 +278,14 @@ class RowChoice:
     ids: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     limit: int | None = None
+
+    def fits(self, title: str, ids: Iterable[str | None], states: Iterable[str | None] = ()) -> bool:
+        """Tell whether a row of this title, these ids and these states is chosen, but for the limit."""
+        return (
+            (not self.titles or title in self.titles)
+            and (not self.ids or any(id_ in self.ids for id_ in ids))
+            and (not self.status or any(state in self.status for state in states))
+        )
 
 
 @dataclass(frozen=True, slots=True)

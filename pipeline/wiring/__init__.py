@@ -14,7 +14,6 @@ import anyio
 from pipeline import flow
 from pipeline.core.batching import BatchRule
 from pipeline.core.encoding import seconds_of_pixels
-from pipeline.core.operations import Clip
 from pipeline.core.rows import Mode, Rejection
 from pipeline.errors import Exit, LabelferryError, UsageError
 from pipeline.events import Event, PaceChanged, Phase, RowsSettled, RunEnded, RunStarted
@@ -190,7 +189,6 @@ async def _plan(job: Job, options: RunOptions, started: RunRecord, ends: Ends) -
         run=started.id,
         ontology=revised(job.operations, await ends.source.ontology()),
         mode=Mode.EDIT if ends.edits else job.mode,
-        clips=any(isinstance(operation, Clip) for operation in job.operations),
         require_answers=job.require_answers,
         media=job.media,
         dry_run=options.dry_run,

@@ -5,7 +5,7 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -42,7 +42,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def median_of(runs: Sequence[dict[str, Any]], key: str) -> float:
+def median_of(runs: Sequence[Mapping[str, Any]], key: str) -> float:
     """Return the median of one number of some runs."""
     return float(statistics.median(run[key] for run in runs))
 
@@ -85,3 +85,32 @@ def tell(text: str) -> None:
 
 def _shown(cell: object) -> str:
     return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def compared(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]], at_once: Mapping[str, int]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Print a table of the medians of clients; return rows per second and CPU per row of each.
+
+    `at_once` is how many requests a client makes at once, where its runs do not tell.
+    """
+    speed = {name: found[0]["rows"] / median_of(found, "seconds") for name, found in runs.items()}
+    cpu = {name: median_of(found, "cpu") / found[0]["rows"] for name, found in runs.items()}
+    lines = [
+        (
+            name,
+            at_once.get(name) or max(run["at_once"] for run in found),
+            found[0]["rows"],
+            median_of(found, "seconds"),
+            speed[name],
+            cpu[name] * 1e3,
+            median_of(found, "memory") / 1e6,
+            median_of(found, "server") / found[0]["rows"] * 1e3,
+        )
+        for name, found in runs.items()
+    ]
+    tell(table(_CLIENTS, lines))
+    return speed, cpu
+
+
+_CLIENTS = "client", "at once", "rows", "seconds", "rows/s", "CPU ms/row", "peak MB", "stand-in CPU ms/row"

@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipeline.sandbox import apart
 from scripts.benchmarks.clients import Client, Control, Memory
 from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, WIDE, instance_rasters, number_of, title_of
 from scripts.benchmarks.encord_figures import RATE, SLACK, busiest
-from scripts.benchmarks.figures import Figure, median_of, table, tell
+from scripts.benchmarks.figures import Figure, compared, median_of, table, tell
 
 ROOT = Path(__file__).parents[2]
 LATENCY = 0.05
@@ -30,7 +30,7 @@ LATENCY = 0.05
 THREADS = 16
 ENGINE = {"concurrency": 128, "requests_per_second": 4000}
 """The stand-in has no limit, so that none is kept."""
-HEAD = "client", "at once", "rows", "seconds", "rows/s", "CPU ms/row", "peak MB", "stand-in CPU ms/row"
+SDK_AT_ONCE = {"SDK, a loop": 1, f"SDK, {THREADS} threads": THREADS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +132,6 @@ def beside(
     return runs
 
 
-def show(runs: Mapping[str, Sequence[dict[str, Any]]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Print a table of medians; return rows per second and CPU per row of each client."""
-    speed = {name: found[0]["rows"] / median_of(found, "seconds") for name, found in runs.items()}
-    cpu = {name: median_of(found, "cpu") / found[0]["rows"] for name, found in runs.items()}
-    at_once = {"SDK, a loop": 1, f"SDK, {THREADS} threads": THREADS}
-    lines = [
-        (
-            name,
-            at_once.get(name) or max(run["at_once"] for run in found),
-            found[0]["rows"],
-            median_of(found, "seconds"),
-            speed[name],
-            cpu[name] * 1e3,
-            median_of(found, "memory") / 1e6,
-            median_of(found, "server") / found[0]["rows"] * 1e3,
-        )
-        for name, found in runs.items()
-    ]
-    tell(table(HEAD, lines))
-    return speed, cpu
-
-
 # ---- bitmaps ----------------------------------------------------------------------------------------------
 
 
@@ -162,7 +140,7 @@ def bitmaps(scale: Scale) -> Iterator[Figure]:
     with served(max(scale.bitmaps), Shape.MASK) as server:
         runs = beside(server, scale, "bitmap", scale.bitmaps)
     tell(f"\nbitmaps of 1024 x 1024 with 20 instances, medians of {scale.times}:")
-    speed, cpu = show(runs)
+    speed, cpu = compared(runs, SDK_AT_ONCE)
     loop, threads, ours = speed.values()
     yield Figure("bitmaps, rows/s against the SDK's loop", ours / loop, "times", 40.0, "higher")
     yield Figure("bitmaps, rows/s against the SDK in 16 threads", ours / threads, "times", 10.0, "higher")
@@ -214,7 +192,7 @@ def vectors(scale: Scale) -> Iterator[Figure]:
     with served(max(scale.vectors), Shape.BOX) as server:
         runs = beside(server, scale, "vector", scale.vectors)
     tell(f"\nvector labels of 5 boxes, medians of {scale.times}:")
-    speed, _ = show(runs)
+    speed, _ = compared(runs, SDK_AT_ONCE)
     loop, threads, ours = speed.values()
     yield Figure("vector labels, rows/s against the SDK's loop", ours / loop, "times", 40.0, "higher")
     yield Figure(

@@ -17,7 +17,7 @@ from pipeline.ports import Seed
 from pipeline.sandbox import apart
 from scripts.benchmarks.clients import Client, Control, Memory
 from scripts.benchmarks.drawing import BOX_CLASS, MASK_CLASS, SIDE, title_of
-from scripts.benchmarks.figures import Figure, median_of, table, tell
+from scripts.benchmarks.figures import Figure, compared, table, tell
 from scripts.benchmarks.supervisely_drawing import DATASET, GROUPS, LABELS
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,6 @@ SDK_AT_ONCE = {SYNC: 1, ASYNC: 10, READ: 10}
 CHECKED = 500
 """Images of which it is looked at what was written."""
 WARM = 100
-HEAD = "client", "at once", "rows", "seconds", "rows/s", "CPU ms/row", "peak MB", "stand-in CPU ms/row"
 LOST = "written by", "images", "all labels", "boxes in place", "pixels right", "groups kept"
 
 Runs = dict[str, list[dict[str, Any]]]
@@ -65,7 +64,7 @@ def figures(scale: Scale) -> Iterator[Figure]:
             runs = beside(server, rows, scale.times)
         work = f"{rows} images x (5 boxes + a bitmap of {SIDE} x {SIDE}) in 2 groups"
         tell(f"\n{work}, medians of {scale.times}:")
-        speed, cpu = show(runs)
+        speed, cpu = compared(runs, SDK_AT_ONCE)
         yield _more(f"{rows} images, rows/s against building and upload_anns", speed[OURS] / speed[SYNC], 6.0)
         yield _more(f"{rows} images, rows/s against upload_anns_async", speed[OURS] / speed[ASYNC], 3.0)
         share = cpu[OURS] / cpu[SYNC]
@@ -164,24 +163,3 @@ def judge(runs: Runs, images: int) -> None:
     for name in (SYNC, OURS):
         if set(right[name].values()) != {images}:
             raise SystemExit(f"{name}: not everything that was drawn has arrived")
-
-
-def show(runs: Runs) -> tuple[dict[str, float], dict[str, float]]:
-    """Print a table of medians; return rows per second and CPU per row of each client."""
-    speed = {name: found[0]["rows"] / median_of(found, "seconds") for name, found in runs.items()}
-    cpu = {name: median_of(found, "cpu") / found[0]["rows"] for name, found in runs.items()}
-    lines = [
-        (
-            name,
-            SDK_AT_ONCE.get(name) or max(run["at_once"] for run in found),
-            found[0]["rows"],
-            median_of(found, "seconds"),
-            speed[name],
-            cpu[name] * 1e3,
-            median_of(found, "memory") / 1e6,
-            median_of(found, "server") / found[0]["rows"] * 1e3,
-        )
-        for name, found in runs.items()
-    ]
-    tell(table(HEAD, lines))
-    return speed, cpu

@@ -2,7 +2,16 @@
 
 import io
 
-from pipeline.events import BundleDone, BundleSent, Phase, RowRejected, RowsSettled, RunStarted, StageTime
+from pipeline.events import (
+    BundleDone,
+    BundleSent,
+    Phase,
+    RequestDone,
+    RowRejected,
+    RowsSettled,
+    RunStarted,
+    StageTime,
+)
 from pipeline.io.progress import Progress, clock_time, live
 
 
@@ -36,6 +45,18 @@ def test_no_time_left_is_claimed_for_a_source_of_unknown_length() -> None:
     progress.add(RunStarted("job", "run", None, resumed=False))
     assert "left" not in progress.line()
     assert " of " not in progress.line()
+
+
+def test_what_keeps_a_run_waiting_is_said_until_the_server_answers_again() -> None:
+    progress = Progress(Clock())
+
+    def said(status: int | None, outcome: str) -> str:
+        progress.add(RequestDone("labels.example", "projects.list", status, outcome, 1, 0, 0, 0.1))
+        return progress.line()
+
+    assert said(429, "retry").endswith("0 rejected, waiting: labels.example answers 429")
+    assert said(None, "error").endswith("0 rejected, waiting: labels.example does not answer")
+    assert said(200, "ok").endswith("0 rejected")
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:

@@ -1,6 +1,7 @@
-"""The lines of the short report that tell of groups."""
+"""The lines of the short report that tell of groups, and of rejected rows."""
 
-from pipeline.cli.summary import summary
+from pipeline.cli.flags import DEFAULT_JOURNAL
+from pipeline.cli.summary import one_line, rejects_hint, summary
 from pipeline.core.geometry import Box
 from pipeline.core.labels import Group, LabelRow, ObjectInstance, Occurrence
 from pipeline.core.losses import Loss, LossKind
@@ -50,3 +51,11 @@ def test_a_group_that_is_lost_is_not_counted_as_saved() -> None:
     assert packed((group, "b"), (group, "c")).groups == 2
     assert packed(*((group, name) for name in "abcd")).groups == 0
     assert PackedRow(RowKey("k", 0), Place("k"), b"", 4, "").groups == 0
+
+
+def test_a_title_cannot_break_a_line_or_steer_the_terminal() -> None:
+    assert one_line("a\nb\tc\x1b[2J\u202egpj \ud800é 車") == "a\\nb\\tc\\x1b[2J\\u202egpj \\ud800é 車"
+    report = Report()
+    report.add(RowRejected("k\n", "t\x1b[1m", "save", "why\nso\x07", 1))
+    [told, _] = rejects_hint(report, DEFAULT_JOURNAL)
+    assert told == "  rejected  row k\\n (t\\x1b[1m) at save: why so\\x07"

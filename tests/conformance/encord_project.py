@@ -20,7 +20,8 @@ from pipeline.io.media import PictureReader
 from pipeline.platforms.encord.adapter import EncordAdapter, connect
 from pipeline.platforms.encord.settings import Settings
 from pipeline.platforms.encord.stand_in import serve
-from pipeline.ports import MatchRule, Places, Plan, RowChoice, Running, Seed, Target, Tools
+from pipeline.ports import MatchRule, Plan, RowChoice, Running, Seed, Target, Tools
+from tests.conformance.opening import placed
 
 ONTOLOGY = Ontology((ClassDef("car", Shape.BOX),))
 QUICK = RetryPolicy(base=0.01, cap=0.05)
@@ -129,11 +130,6 @@ async def listed(rows: Sequence[LabelRow]) -> AsyncIterator[RowKey]:
 
 def tasks_for(rows: Sequence[LabelRow]) -> list[LabelTask]:
     return [LabelTask(RowKey(row.key, n, row.title), row) for n, row in enumerate(rows)]
-
-
-async def placed(places: Places, tasks: Sequence[LabelTask]) -> list[Place]:
-    found = await places.of([task.key for task in tasks])
-    return [place for place in found if isinstance(place, Place)]
 
 
 async def opened(target: Target, tasks: Sequence[LabelTask], places: Sequence[Place]) -> list[OpenRow]:

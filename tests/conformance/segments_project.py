@@ -18,7 +18,7 @@ from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence
 from pipeline.core.masks import Mask
 from pipeline.core.merging import complete
 from pipeline.core.ontology import ClassDef, Ontology
-from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection, RowKey
+from pipeline.core.rows import Bundle, EditedRow, OpenRow, PackedRow
 from pipeline.events import Event
 from pipeline.io.assets import Storage
 from pipeline.io.channel import Channels
@@ -27,13 +27,13 @@ from pipeline.platforms.segments.adapter import SegmentsAdapter, connect
 from pipeline.platforms.segments.settings import Settings
 from pipeline.platforms.segments.stand_in import serve
 from pipeline.platforms.segments.wire import LABELSET, MASK_CODEC
-from pipeline.ports import MatchRule, Places, Plan, RowChoice, Running, Seed, Target, Tools
+from pipeline.ports import MatchRule, Plan, RowChoice, Running, Seed, Target, Tools
 from pipeline.wiring import RunOptions
 from tests.conformance.moving import drawn_or_encoded
+from tests.conformance.opening import PLAN, opened
 from tests.conformance.sites import exported
 
 QUICK = RetryPolicy(base=0.01, cap=0.05)
-PLAN = Plan("run")
 SIZE = (48, 64)
 """Height and width of the pictures."""
 
@@ -196,34 +196,6 @@ async def local(
 
 
 # ---- rows on their way --------------------------------------------------------------------------------
-
-
-async def listed(rows: Sequence[LabelRow]) -> AsyncIterator[RowKey]:
-    for ordinal, row in enumerate(rows):
-        yield _key(row, ordinal)
-
-
-def tasks_for(rows: Sequence[LabelRow]) -> list[LabelTask]:
-    return [LabelTask(_key(row, ordinal), row) for ordinal, row in enumerate(rows)]
-
-
-def _key(row: LabelRow, ordinal: int) -> RowKey:
-    return RowKey(row.key, ordinal, row.title, external_id=row.key, metadata=row.metadata)
-
-
-async def placed(places: Places, tasks: Sequence[LabelTask]) -> list[Place]:
-    found = await places.of([task.key for task in tasks])
-    return [place for place in found if isinstance(place, Place)]
-
-
-async def opened(target: Target, rows: Sequence[LabelRow], plan: Plan = PLAN) -> list[OpenRow]:
-    """Match and open rows, each of which must have its place."""
-    tasks = tasks_for(rows)
-    places = await placed(await target.prepare(plan, listed(rows)), tasks)
-    assert len(places) == len(tasks)
-    found = await target.open(tasks, places)
-    assert [row.reason for row in found if isinstance(row, Rejection)] == []
-    return [row for row in found if isinstance(row, OpenRow)]
 
 
 def pack(target: Target, row: OpenRow, *, append: bool = False) -> PackedRow:

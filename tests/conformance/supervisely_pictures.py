@@ -11,7 +11,8 @@ import numpy as np
 from pipeline.core.labels import LabelRow, Media
 from pipeline.core.rows import MediaMode, OpenRow, Rejection
 from pipeline.ports import Plan, Target
-from tests.conformance.supervisely_project import ONTOLOGY, boxes, listed, placed, tasks_for
+from tests.conformance.opening import listed, placed, tasks_for
+from tests.conformance.supervisely_project import ONTOLOGY, boxes
 
 COPY = Plan("run", ontology=ONTOLOGY, media=MediaMode.COPY)
 LINK = replace(COPY, media=MediaMode.LINK)

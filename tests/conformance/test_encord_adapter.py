@@ -20,10 +20,10 @@ from tests.conformance.encord_project import (
     local,
     opened,
     pack,
-    placed,
     tasks_for,
 )
 from tests.conformance.moving import keys_of, rejections_of, rows_of, tasks_of
+from tests.conformance.opening import placed
 
 pytestmark = pytest.mark.anyio
 

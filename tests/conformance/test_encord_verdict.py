@@ -129,7 +129,8 @@ def test_trouble_of_the_server_is_worth_another_try(answered: Answer) -> None:
     assert isinstance(judge_legacy(answered, ROWS), Retry)
 
 
-def test_503_asks_for_less_and_names_the_wait() -> None:
+def test_503_asks_for_less_only_where_it_names_the_wait() -> None:
+    assert judge_rest(answer({"message": "later"}, 503)) == Retry("Encord answered 503: later")
     assert judge_rest(answer({"message": "later"}, 503, retry_after="3")) == Retry(
         "Encord answered 503: later", 3.0, pushback=True
     )

@@ -159,7 +159,7 @@ async def test_what_is_hidden_or_no_picture_is_not_looked_at(tmp_path: Path) -> 
     picture(tmp_path / ".thumbs" / "b.jpg")
     (tmp_path / ".c.jpg").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("hello")
-    os.mkfifo(tmp_path / "pipe.jpg")
+    os.mkfifo(tmp_path / ".pipe.jpg")
     [row] = await rows_of(source_of(tmp_path, pattern="car_masks/{class}_{n}.png"))
     assert len(row.objects) == 3
 
@@ -167,6 +167,7 @@ async def test_what_is_hidden_or_no_picture_is_not_looked_at(tmp_path: Path) -> 
 async def test_rows_are_chosen_by_title_id_and_limit(tmp_path: Path) -> None:
     for name in ("x/a.jpg", "x/b.jpg", "y/a.jpg"):
         picture(tmp_path / name)
+    picture(tmp_path / "b" / "car_1.png", part(1))
 
     async def chosen(**choice: Any) -> list[str]:  # noqa: ANN401
         rows = await rows_of(source_of(tmp_path, RowChoice(**choice)))

@@ -12,21 +12,8 @@ from pipeline.core.rows import LabelTask, Mode, OpenRow, Place, RowKey
 from pipeline.errors import CredentialsError, RowError, UsageError
 from pipeline.ports import Plan, RowChoice
 from tests.conformance.moving import keys_of, rejections_of, rows_of
-from tests.conformance.segments_project import (
-    PLAN,
-    bbox,
-    boxes,
-    bring,
-    label,
-    listed,
-    local,
-    masks,
-    opened,
-    pack,
-    packed,
-    placed,
-    tasks_for,
-)
+from tests.conformance.opening import PLAN, listed, opened, placed, tasks_for
+from tests.conformance.segments_project import bbox, boxes, bring, label, local, masks, pack, packed
 
 pytestmark = pytest.mark.anyio
 

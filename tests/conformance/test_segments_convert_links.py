@@ -16,10 +16,13 @@ from pipeline.core.labels import (
     Relation,
 )
 from pipeline.core.ontology import AttributeKind
+from pipeline.core.operations import Rename
 from pipeline.platforms.segments.convert import Rules, read_row
 from tests.conformance.segments_labels import (
+    archived,
     elsewhere,
     exact,
+    foreign,
     golden,
     item,
     losses,
@@ -102,3 +105,87 @@ def test_a_relation_between_views_of_one_track_is_lost() -> None:
     packed = packed_to("multisensor-sequence", *seen, relations=links)
     assert losses(packed) == [("relation", "a")]
     assert sent(packed)["attributes"]["links"] == [{"from_id": 7, "to_id": 8}]
+
+
+SIDE = {"from_id": 1, "to_id": 9, "frames": [{"attributes": {"side": "left"}}, {"attributes": {}}]}
+
+
+def test_attributes_of_a_link_on_its_frames_are_answers_on_those_frames() -> None:
+    found = golden("pointcloud-cuboid-sequence")
+    [link] = found.row().relations
+    assert link.answers == (Answer("side", AttributeKind.TEXT, "left", ((0, 0),)),)
+    assert archived(found.row()) == found.row()
+
+
+def test_attributes_of_a_link_on_its_frames_survive_edits() -> None:
+    found = golden("pointcloud-cuboid-sequence")
+    row = archived(found.row())
+    first = row.objects[0]
+    moved = replace(row, objects=(replace(first, answers=()), *row.objects[1:]))
+    for edited in (row, moved):
+        packed = pack(opened(edited, elsewhere(found.sample)), found.project)
+        assert exact(sent(packed)["attributes"]["links"]) == exact([SIDE])
+        assert losses(packed) == []
+    renamed = Rename(attributes={"side": "flank"})(row)
+    [link] = sent(pack(opened(renamed, elsewhere(found.sample)), found.project))["attributes"]["links"]
+    assert link == {**SIDE, "frames": [{"attributes": {"flank": "left"}}, {"attributes": {}}]}
+
+
+def test_a_changed_link_keeps_what_nobody_changed_of_its_frames() -> None:
+    found = golden("pointcloud-cuboid-sequence")
+    said = {
+        "from_id": 1,
+        "to_id": 9,
+        "mine": 1.0,
+        "attributes": {"count": 2, "none": None},
+        "frames": [
+            {"attributes": {"side": "left", "no": None}, "more": [1]},
+            {},
+            {"attributes": {"side": "x"}},
+        ],
+    }
+    label = msgspec.structs.replace(found.label, attributes={**found.attributes, "links": [said]})
+    row = read_row(found.sample, label, found.project, {}).row
+    [link] = row.relations
+    assert [(one.attribute, one.value, one.frames) for one in link.answers] == [
+        ("count", 2, None),
+        ("side", "left", ((0, 0),)),
+        ("side", "x", ((2, 2),)),
+    ]
+    same = pack(opened(row, elsewhere(found.sample)), found.project)
+    assert exact(sent(same)["attributes"]["links"]) == exact([said])
+    _, left, right = link.answers
+    wider = (replace(left, frames=((0, 1),)), right)
+    changed = replace(row, relations=(replace(link, answers=wider),))
+    packed = pack(opened(changed, elsewhere(found.sample)), found.project)
+    assert sent(packed)["attributes"]["links"] == [
+        {
+            **said,
+            "attributes": {"none": None},
+            "frames": [
+                {"attributes": {"side": "left", "no": None}, "more": [1]},
+                {"attributes": {"side": "left"}},
+                {"attributes": {"side": "x"}},
+            ],
+        }
+    ]
+
+
+def test_a_new_link_has_a_place_for_each_frame_where_its_answers_move() -> None:
+    found = golden("pointcloud-cuboid-sequence")
+    answers = (
+        Answer("side", AttributeKind.TEXT, "left", ((1, 1),)),
+        Answer("count", AttributeKind.NUMBER, 3),
+    )
+    row = foreign(replace(found.row(), relations=(Relation("link", "1", "9", answers),)))
+    packed = pack(opened(row, elsewhere(found.sample)), found.project)
+    assert sent(packed)["attributes"]["links"] == [
+        {
+            "from_id": 1,
+            "to_id": 9,
+            "attributes": {"count": 3},
+            "frames": [{"attributes": {}}, {"attributes": {"side": "left"}}],
+        }
+    ]
+    back = read_row(found.sample, put(packed), found.project, {}).row
+    assert set(back.relations[0].answers) == set(answers)

@@ -17,11 +17,12 @@ from pipeline.core.rows import Bundle, MediaMode
 from pipeline.errors import BundleRefused, Stopped, UsageError
 from pipeline.platforms.archive.ontology import write_ontology
 from pipeline.platforms.segments.client import Client
-from pipeline.platforms.segments.stand_in.media import black_png
 from pipeline.platforms.segments.wire import Json, Sample
 from pipeline.ports import Plan
+from pipeline.sandbox.pictures import black_png
 from pipeline.wiring import RunOptions
-from tests.conformance.segments_project import boxes, listed, local, masks, packed, placed, tasks_for
+from tests.conformance.opening import listed, placed, tasks_for
+from tests.conformance.segments_project import boxes, local, masks, packed
 
 pytestmark = pytest.mark.anyio
 

@@ -12,19 +12,8 @@ from pipeline.core.losses import LossKind
 from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, Ontology
 from pipeline.core.rows import Rejection
 from tests.conformance.moving import rows_of
-from tests.conformance.segments_project import (
-    PLAN,
-    SIZE,
-    bbox,
-    boxes,
-    bring,
-    label,
-    listed,
-    local,
-    packed,
-    placed,
-    tasks_for,
-)
+from tests.conformance.opening import PLAN, listed, placed, tasks_for
+from tests.conformance.segments_project import SIZE, bbox, boxes, bring, label, local, packed
 
 pytestmark = pytest.mark.anyio
 

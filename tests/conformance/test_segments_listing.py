@@ -20,7 +20,8 @@ from pipeline.platforms.segments.listing import list_all
 from pipeline.platforms.segments.spool import Spool
 from pipeline.platforms.segments.wire import Dataset
 from tests.conformance.moving import keys_of, rows_of, tasks_of
-from tests.conformance.segments_project import PLAN, Local, boxes, bring, listed, local
+from tests.conformance.opening import PLAN, listed
+from tests.conformance.segments_project import Local, boxes, bring, local
 
 pytestmark = pytest.mark.anyio
 

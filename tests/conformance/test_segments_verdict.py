@@ -95,7 +95,8 @@ def test_trouble_of_the_server_is_worth_another_try(status: int) -> None:
     )
 
 
-def test_503_asks_for_less() -> None:
+def test_503_asks_for_less_only_where_it_names_the_wait() -> None:
+    assert judge(answer(503, b"<html>later")) == Retry("Segments.ai answered 503: <html>later")
     assert judge(answer(503, b"<html>later", retry_after="4")) == Retry(
         "Segments.ai answered 503: <html>later", 4.0, pushback=True
     )
@@ -223,16 +224,26 @@ def test_any_good_status_of_the_storage_is_good(status: int, body: bytes) -> Non
     assert judge_storage(answer(status, body)) == Ok()
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 411, 500, 502])
+@pytest.mark.parametrize("status", [400, 403, 404, 411, 500, 502, 503])
 def test_an_upload_that_failed_is_tried_again_and_its_text_is_not_told(status: int) -> None:
     found = judge_storage(answer(status, b"<Error><Resource>https://secret</Resource></Error>"))
     assert found == Retry(f"the storage host refused a file with status {status}")
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_storage_asks_for_less(status: int) -> None:
-    found = judge_storage(answer(status, b"<Error><Code>SlowDown</Code></Error>", retry_after="2"))
-    assert found == Retry("the storage host asks for fewer requests", 2.0, pushback=True)
+@pytest.mark.parametrize(
+    ("status", "body", "after"),
+    [
+        (429, b"", None),
+        (429, b"", 2.0),
+        (503, b"", 2.0),
+        (503, b"<Error><Code>SlowDown</Code></Error>", None),
+        (503, b"<Error><Code>ServerBusy</Code></Error>", None),
+    ],
+)
+def test_a_busy_storage_asks_for_less(status: int, body: bytes, after: float | None) -> None:
+    headers = {} if after is None else {"retry_after": str(after)}
+    found = judge_storage(answer(status, body, **headers))
+    assert found == Retry("the storage host asks for fewer requests", after, pushback=True)
 
 
 @pytest.mark.parametrize(

@@ -14,20 +14,16 @@ from pipeline.core.rows import LabelTask, Mode, OpenRow, Place, RowKey
 from pipeline.errors import CredentialsError, RowError, UsageError
 from pipeline.ports import Plan, RowChoice
 from tests.conformance.moving import keys_of, rejections_of, rows_of
+from tests.conformance.opening import PLAN, listed, opened, placed, tasks_for
 from tests.conformance.supervisely_project import (
     META,
-    PLAN,
     Local,
     boxes,
     bring,
-    listed,
     local,
     mask,
-    opened,
     pack,
     packed,
-    placed,
-    tasks_for,
     with_islands,
 )
 

@@ -142,8 +142,24 @@ def test_alpha_masks_come_apart_and_are_missed_where_they_do_not_come() -> None:
             {"classTitle": "road", "geometryType": "polygon", "points": {"exterior": [[1, 2, 3]] * 3}},
             "list of",
         ),
-        ({"geometryType": "point"}, "KeyError"),
-        ("car", "TypeError"),
+        (
+            {
+                "classTitle": "car",
+                "geometryType": "rectangle",
+                "points": {"exterior": [[10**400, 2], [3, 4]]},
+            },
+            "expected its coordinates",
+        ),
+        (
+            {"classTitle": "road", "geometryType": "polygon", "points": {"exterior": [[1, -(10**400)]] * 3}},
+            "expected its coordinates",
+        ),
+        (
+            {"classTitle": "dog", "geometryType": "graph", "nodes": {"a": {"loc": [10**400, 1]}}},
+            "expected its coordinates",
+        ),
+        ({"geometryType": "point"}, "'classTitle': found None"),
+        ("car", "found 'car', expected a label"),
     ],
 )
 def test_a_label_that_is_broken_rejects_its_row_and_says_where(label: Any, said: str) -> None:  # noqa: ANN401
@@ -151,6 +167,20 @@ def test_a_label_that_is_broken_rejects_its_row_and_says_where(label: Any, said:
         read_row(IMAGE, {"objects": [label], "tags": []}, PROJECT)
     assert said in str(refused.value)
     assert "label 0" in str(refused.value)
+
+
+@pytest.mark.parametrize("labels", [5, "car", {"a": 1}, True])
+def test_labels_that_are_no_list_reject_their_row(labels: Any) -> None:  # noqa: ANN401
+    with pytest.raises(RowError, match=r"'objects': found .*, expected a list of labels"):
+        read_row(IMAGE, {"objects": labels, "tags": []}, PROJECT)
+    assert alpha_figures({"objects": labels}) == []
+
+
+def test_bitmaps_are_asked_for_by_the_ids_of_figures() -> None:
+    alpha = {"geometryType": "alpha_mask"}
+    broken: list[Any] = [None, True, [], {**alpha, "id": "x"}, {**alpha, "id": []}, alpha]
+    whole = {**alpha, "id": 8, "bitmap": {"data": "x"}}
+    assert alpha_figures({"objects": [*broken, {**alpha, "id": 7}, whole]}) == [7]
 
 
 def test_labels_without_ids_are_told_apart_by_what_they_say() -> None:

@@ -152,3 +152,14 @@ def test_appended_labels_join_the_groups_that_their_equals_are_in() -> None:
     assert [one.get("id") for one in found[:3]] == [5000, 5001, None]
     again = copy(more, there=kept(packed, ELSEWHERE), append=True)
     assert again.unchanged
+
+
+def test_equal_labels_that_are_bound_in_different_ways_are_appended_once() -> None:
+    item = replace(object_of(ROW, "turned"), answers=())
+    equal = tuple(replace(item, id=name, raw=None) for name in ("a", "b", "c", "d", "e"))
+    groups = (Group("one", ("b", "d")), Group("other", ("c",)))
+    row = replace(ROW.with_objects(equal), groups=groups, raw=None)
+    there = kept(copy(row), ELSEWHERE)
+    assert copy(row, there=there, append=True).unchanged
+    loose = copy(replace(row, groups=()), there=there, append=True)
+    assert loose.unchanged

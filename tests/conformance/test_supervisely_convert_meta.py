@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.geometry import Shape
+from pipeline.core.geometry import Box, Cuboid2D, Geometry, Node, Shape, Skeleton
+from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence
 from pipeline.core.ontology import (
     AttributeDef,
     AttributeKind,
@@ -20,6 +21,7 @@ from pipeline.core.ontology import (
 )
 from pipeline.platforms.supervisely.convert import Merged, Rules, merge_meta, project_of, read_ontology
 from pipeline.platforms.supervisely.convert.geometry import VERTICES
+from pipeline.platforms.supervisely.disk.drafting import drafted
 from pipeline.platforms.supervisely.wire import DRAWN, Json
 from tests.conformance.supervisely_labels import golden, with_ids
 from tests.strategies import Scope, ontologies
@@ -137,6 +139,14 @@ def test_one_name_with_several_shapes_is_one_class_of_any() -> None:
     assert merged.added == ("class 'car' (any)",)
 
 
+def test_labels_of_a_class_of_any_shape_are_judged_one_by_one() -> None:
+    template = SkeletonTemplate((TemplateNode("nose"),))
+    wanted = ClassDef("car", Shape.ANY, skeleton=template), ClassDef("dog", Shape.ANY)
+    merged = merge_meta(golden("meta"), Ontology(wanted))
+    assert (merged.conflicts, merged.added) == ((), ())
+    assert merged.meta["classes"] == golden("meta")["classes"]
+
+
 def test_a_class_of_another_shape_is_a_conflict_that_says_what_to_do() -> None:
     merged = merge_meta(
         golden("meta"), Ontology((ClassDef("car", Shape.MASK), ClassDef("lake", Shape.POLYGON)))
@@ -243,6 +253,18 @@ def test_the_tag_of_confidences_is_added_for_all_classes() -> None:
         "objectsOnly",
         [],
     )
+
+
+def test_a_class_that_rows_bring_has_the_templates_of_all_that_they_draw() -> None:
+    square = ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0))
+    drawn: list[Geometry] = [Box(1, 2, 3, 4), Skeleton((Node("nose", 1, 2),)), Cuboid2D(square, square)]
+    objects = tuple(ObjectInstance(f"o{at}", "x", {0: Occurrence(one)}) for at, one in enumerate(drawn))
+    row = LabelRow("a", objects=objects)
+    merged = merge_meta({}, drafted([row], Ontology()))
+    [found] = merged.meta["classes"]
+    assert (found["shape"], list(found["geometry_config"]["nodes"])) == ("any", ["nose"])
+    assert list(found["geometry_config"]["vertices"]) == list(VERTICES)
+    assert merge_meta(merged.meta, drafted([row], read_ontology(merged.meta))).added == ()
 
 
 def test_a_meta_in_the_old_form_becomes_one_in_the_new() -> None:

@@ -17,18 +17,8 @@ from pipeline.errors import BundleRefused, Stopped, UsageError
 from pipeline.events import Created
 from pipeline.platforms.supervisely.creating import free_name, prefixes
 from pipeline.ports import Plan, Target
-from tests.conformance.supervisely_project import (
-    ONTOLOGY,
-    WORKSPACE,
-    Local,
-    boxes,
-    bring,
-    listed,
-    local,
-    packed,
-    placed,
-    tasks_for,
-)
+from tests.conformance.opening import listed, placed, tasks_for
+from tests.conformance.supervisely_project import ONTOLOGY, WORKSPACE, Local, boxes, bring, local, packed
 
 pytestmark = pytest.mark.anyio
 
@@ -311,6 +301,18 @@ async def test_rows_of_another_project_make_its_datasets(tmp_path: Path) -> None
         "front": "day",
         "night": None,
     }
+
+
+async def test_rows_that_share_a_name_in_their_datasets_are_kept_apart_by_their_ids(tmp_path: Path) -> None:
+    rows = [
+        replace(row, title="same.png", raw=Raw("supervisely", {"dataset": path}))
+        for row, path in zip(LINKED[:2], ("day", "night"), strict=True)
+    ]
+    async with local(tmp_path, [], link_sizes=sizes(LINKED)) as server:
+        async with server.adapter(by="external_id", **{**NEW, "dataset": None}) as adapter:
+            await bring(adapter.target(), rows, PLAN)
+        images = await server.images((await server.projects())["new"])
+    assert sorted(images) == ["day/same.png", "night/same.png"]
 
 
 async def test_rows_of_no_dataset_go_to_the_only_one_or_are_rejected(tmp_path: Path) -> None:

@@ -126,8 +126,8 @@ async def test_one_dataset_may_be_chosen_and_rows_of_it(tmp_path: Path) -> None:
     [
         (b"{", "no JSON object"),
         (b"[]", "no JSON object"),
-        (annotation({"classTitle": "car", "geometryType": "rectangle"}), "is no annotation: KeyError"),
-        (annotation(label("car", "rectangle", points=7)), "is no annotation: TypeError"),
+        (annotation({"classTitle": "car", "geometryType": "rectangle"}), "is no annotation: label 0"),
+        (annotation(label("car", "rectangle", points=7)), "is no annotation: label 0"),
         (annotation(label("road", "polygon", points=ring((1, 2), (1, 2, 3), (1, 1)))), "is no annotation"),
     ],
 )

@@ -20,6 +20,7 @@ from pipeline.core.labels import (
     ObjectInstance,
     Occurrence,
     Option,
+    Raw,
 )
 from pipeline.core.losses import LossKind
 from pipeline.core.masks import AlphaMask, Mask
@@ -163,6 +164,14 @@ async def test_two_rows_never_become_one_image(tmp_path: Path) -> None:
     ]
 
 
+async def test_rows_that_share_a_name_in_their_datasets_are_kept_apart_by_their_ids(tmp_path: Path) -> None:
+    raws = [Raw("supervisely", {"dataset": name}) for name in ("day", "night", "night")]
+    rows = [row_of(CAR_BOX, key=str(at), raw=raw) for at, raw in enumerate(raws)]
+    done = await bring(tmp_path / "export", tasks_from(rows), by="external_id")
+    assert [one.key.key for one in done.rejected] == ["2"]
+    assert files_in(tmp_path / "export") == ["day/ann/a.png.json", "meta.json", "night/ann/a.png.json"]
+
+
 @pytest.mark.parametrize(
     ("title", "path", "dataset", "found"),
     [
@@ -271,6 +280,20 @@ async def test_pictures_are_copied_and_tell_the_size(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (folder / "dataset/img/a.png").read_bytes() == picture()
     assert [row.size_at(0) for row in await read(folder)] == [SIZE, (10, 12)]
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tiff"])
+async def test_a_picture_that_is_none_rejects_its_row(ending: str, tmp_path: Path) -> None:
+    name = f"a{ending}"
+    photos = lay(tmp_path / "photos", {name: b"<html>"})
+    row = row_of(CAR_BOX, title=name, media=(replace(MEDIA, path=name),))
+    folder = tmp_path / "export"
+    done = await bring(folder, tasks_from([row]), Plan("run", media=MediaMode.COPY), pictures=photos)
+    [problem] = done.rejected
+    assert (
+        f"its picture {name} cannot be read: found no size in it, expected a whole picture" in problem.reason
+    )
+    assert files_in(folder) == ["meta.json"]
 
 
 async def test_a_rejected_row_leaves_no_picture(tmp_path: Path) -> None:

@@ -14,17 +14,9 @@ from pipeline.errors import BundleRefused, RowError, TransientError
 from pipeline.io.media import PictureReader
 from pipeline.platforms.supervisely import uploading
 from tests.conformance.moving import rows_of
+from tests.conformance.opening import listed, opened, placed, tasks_for
 from tests.conformance.supervisely_pictures import COPY, LINK, drawn, picture, reasons, results
-from tests.conformance.supervisely_project import (
-    boxes,
-    bring,
-    hash_of,
-    listed,
-    local,
-    opened,
-    placed,
-    tasks_for,
-)
+from tests.conformance.supervisely_project import boxes, bring, hash_of, local
 
 pytestmark = pytest.mark.anyio
 

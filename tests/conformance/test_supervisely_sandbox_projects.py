@@ -14,8 +14,8 @@ from pipeline.core.labels import LabelRow, Media, MediaKind
 from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, Ontology
 from pipeline.errors import UsageError
 from pipeline.platforms.supervisely.stand_in import serve
-from pipeline.platforms.supervisely.stand_in.media import black_png
 from pipeline.ports import Seed
+from pipeline.sandbox.pictures import black_png
 from tests.conformance.supervisely_plain import (
     IMAGES,
     META,

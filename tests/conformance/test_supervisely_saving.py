@@ -11,17 +11,8 @@ from pipeline.core.rows import Bundle
 from pipeline.errors import BundleRefused, CredentialsError, TransientError
 from pipeline.events import RequestDone
 from tests.conformance.moving import rows_of
-from tests.conformance.supervisely_project import (
-    META,
-    Local,
-    boxes,
-    bring,
-    local,
-    opened,
-    pack,
-    packed,
-    with_islands,
-)
+from tests.conformance.opening import opened
+from tests.conformance.supervisely_project import META, Local, boxes, bring, local, pack, packed, with_islands
 
 pytestmark = pytest.mark.anyio
 
@@ -276,6 +267,34 @@ async def test_a_row_whose_figures_are_refused_is_named(tmp_path: Path) -> None:
         await server.call("projects.meta.update", {"id": server.project, "meta": meta})
         with pytest.raises(BundleRefused):
             await target.save(Bundle.of(rows))
+
+
+@pytest.mark.parametrize("append", [True, False])
+async def test_a_run_that_ended_before_its_bitmaps_arrived_is_made_good_by_the_next(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    append: bool,  # noqa: FBT001
+) -> None:
+    async def ended(*_: object) -> None:
+        raise TransientError("the run is over")
+
+    async with local(tmp_path, MIXED, meta=META) as server:
+        async with server.adapter() as adapter:
+            target = adapter.target()
+            rows = await packed(target, MIXED)
+            monkeypatch.setattr(adapter._client, "put_geometries", ended)
+            with pytest.raises(TransientError):
+                await target.save(Bundle.of(rows))
+        async with server.adapter() as adapter:
+            target = adapter.target()
+            found = [pack(target, row, append=append) for row in await opened(target, MIXED)]
+            await target.save(Bundle.of(found))
+            back = await rows_of(adapter.source())
+        assert await server.counts() == PARTS
+    assert [bound(row) for row in back] == [bound(row) for row in MIXED]
+    for row, meant in zip(back, MIXED, strict=True):
+        glow = next(item for item in meant.objects if item.class_name == "glow")
+        assert glow.occurrences[0].geometry in [item.occurrences[0].geometry for item in row.objects]
 
 
 # ---- what is there ------------------------------------------------------------------------------------

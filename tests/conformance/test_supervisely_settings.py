@@ -20,6 +20,7 @@ from pipeline.platforms.supervisely.settings import SERVICE, Settings
         ("./2024/x", "", {"folder": "./2024/x"}),
         ("/2024", "", {"folder": "/2024"}),
         ("a", "b", {"folder": "a#b"}),
+        ("", "", {}),  # the query names it
     ],
 )
 def test_an_address_names_a_project_or_a_folder(text: str, fragment: str, settings: dict[str, Any]) -> None:
@@ -37,6 +38,7 @@ def test_an_address_names_a_project_or_a_folder(text: str, fragment: str, settin
         ({"project": 1, "url": "http://example.com"}, "http is not encrypted"),
         ({"project": 1, "url": "ftp://example.com"}, "not an http or https address"),
         ({"folder": "x", "url": SERVICE, "project": 1}, "folder and project and url are given"),
+        ({"folder": "x", "workspace": 1}, "take folder 'x' out, or the others"),
         ({"project": 1, "if_taken": "maybe"}, "new-name"),
     ],
 )

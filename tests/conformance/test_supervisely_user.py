@@ -148,6 +148,17 @@ def test_doctor_says_what_there_is_and_what_would_be_made(place: Place) -> None:
     assert "wrong-token" not in refused.text
 
 
+def test_doctor_says_where_no_server_answers(place: Place) -> None:
+    job = place.job(
+        "source: {platform: coco, annotations: instances.json}\n"
+        "target: {platform: supervisely, project: PROJECT, url: 'http://127.0.0.1:9'}\n"
+    )
+    ended = place.run("doctor", job)
+    assert ended.code == 2, ended.text
+    assert "FAIL  supervisely: reachable: http://127.0.0.1:9 does not answer" in ended.out
+    assert "check `url` or SERVER_ADDRESS" in ended.out
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

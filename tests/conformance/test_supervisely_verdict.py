@@ -54,7 +54,8 @@ def test_trouble_of_the_server_is_worth_another_try(status: int) -> None:
     assert found == Retry(f"Supervisely answered {status}: busy", None, pushback=False)
 
 
-def test_503_asks_for_less() -> None:
+def test_503_asks_for_less_only_where_it_names_the_wait() -> None:
+    assert judge(answer(503, b"<html>later")) == Retry("Supervisely answered 503: <html>later")
     found = judge(answer(503, b"<html>later", retry_after="4"))
     assert found == Retry("Supervisely answered 503: <html>later", 4.0, pushback=True)
 

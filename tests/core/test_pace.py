@@ -61,6 +61,38 @@ def test_answers_to_requests_sent_before_a_halving_do_not_halve_again() -> None:
     assert late.after("save", ok=False, pushback=True, seconds=0.1, now=14.1).rate == 12.5
 
 
+def test_a_failure_now_and_then_does_not_slow_down() -> None:
+    pace = Pace.start(BOUNDS).after("save", ok=False, pushback=False, failed=True, seconds=0.1, now=0.0)
+    assert (pace.rate, pace.concurrency) == (50.0, 4)
+    for number in range(1, 6000):
+        fails = number * 7919 % 100 < 10
+        after = pace.after("save", ok=not fails, pushback=False, failed=fails, seconds=0.1, now=number / 90)
+        assert (after.rate, after.concurrency) >= (pace.rate, pace.concurrency)
+        pace = after
+    assert (pace.rate, pace.concurrency) == (100.0, 8)
+
+
+def test_where_most_requests_fail_the_pace_is_halved_once_a_window() -> None:
+    pace, halved = Pace.start(BOUNDS), []
+    for number in range(300):
+        now = number / 100
+        ok = number % 3 == 0
+        after = pace.after("save", ok=ok, pushback=False, failed=not ok, seconds=0.0, now=now)
+        if after.rate < pace.rate:
+            halved.append(now)
+        pace = after
+    assert len(halved) == 3
+    assert halved[0] < 0.5
+    assert pace.why == "failures"
+
+
+def test_failures_of_requests_sent_before_a_halving_do_not_halve_again() -> None:
+    pace = Pace.start(BOUNDS).after("save", ok=False, pushback=True, seconds=0.1, now=10.0)
+    for number in range(20):
+        pace = pace.after("save", ok=False, pushback=False, failed=True, seconds=5.0, now=14.0 + number / 100)
+    assert pace.rate == 25.0
+
+
 @given(
     st.lists(
         st.tuples(st.floats(0, 0.5), st.booleans(), st.booleans(), st.floats(0, 30), st.integers(0, 2**24)),
@@ -73,7 +105,10 @@ def test_the_pace_stays_in_its_bounds_and_halves_at_most_once_a_window(
     pace, now, halved = Pace.start(BOUNDS), 0.0, -WINDOW
     for step, ok, pushback, seconds, size in answers:
         now += step
-        after = pace.after("save", ok=ok, pushback=pushback, seconds=seconds, now=now, size=size)
+        failed = not ok and not pushback
+        after = pace.after(
+            "save", ok=ok, pushback=pushback, failed=failed, seconds=seconds, now=now, size=size
+        )
         assert BOUNDS.rate_floor <= after.rate <= BOUNDS.rate_ceiling
         assert BOUNDS.concurrency_floor <= after.concurrency <= BOUNDS.concurrency_ceiling
         if after.rate < pace.rate or after.concurrency < pace.concurrency:

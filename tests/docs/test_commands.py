@@ -90,6 +90,8 @@ def in_this_world(words: list[str], world: World) -> list[str]:
         elif word.startswith("supervisely:") and SUPERVISELY in word:
             place, _, query = world.supervisely.address.partition("?")
             found.append(f"{place}?{query}" if "/" in word else f"{place.partition('/')[0]}?{query}")
+        elif word.startswith("supervisely:?"):
+            found.append(f"{word}&url={world.supervisely.url}")
         else:
             found.append({"8700": "0", "8701": "0", "8702": "0", "VERB": "copy"}.get(word, word))
     return [*found, "--rows", "5", "--latency", "0"] if words[0] == "demo" else found
@@ -100,7 +102,7 @@ def cleared(folder: Path, words: list[str]) -> None:
     target = parse_address(words[2])
     if target.platform == "archive":
         shutil.rmtree(folder / target.rest)
-    elif target.platform == "supervisely" and SUPERVISELY not in words[2]:
+    elif target.platform == "supervisely" and target.rest and SUPERVISELY not in words[2]:
         shutil.rmtree(folder / target.rest, ignore_errors=True)
     elif target.platform == "coco":
         (folder / target.rest).unlink()

@@ -68,7 +68,8 @@ def judge(answer: Answer) -> Verdict:
     if answer.status < 400:
         return Ok()
     if answer.status == 429 or answer.status >= 500:
-        return Retry(text, after=float(after) if after else None, pushback=answer.status in {429, 503})
+        slower = answer.status == 429 or (answer.status == 503 and after is not None)
+        return Retry(text, after=float(after) if after else None, pushback=slower)
     if answer.status in {401, 404, 410}:
         return Fatal(text, credentials=answer.status == 401, missing=answer.status == 404)
     if answer.status == 413:

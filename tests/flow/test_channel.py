@@ -56,7 +56,7 @@ async def test_when_its_tries_are_used_up_a_call_ends_as_transient_and_may_have_
             await channel.send("save", post(server), judge)
     assert len(server.arrivals) == 3
     assert caught.value.unknown
-    assert caught.value.pushback
+    assert not caught.value.pushback
 
 
 @pytest.mark.parametrize(

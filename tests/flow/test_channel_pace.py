@@ -242,10 +242,17 @@ async def test_as_many_requests_run_at_once_as_the_concurrency_allows_and_never_
     assert most == 3
 
 
-async def test_without_a_rate_of_the_job_pushback_halves_the_pace_and_tells() -> None:
+SLOWER = {"Retry-After": "0.001"}
+
+
+@pytest.mark.parametrize(("status", "headers"), [(429, None), (503, SLOWER), (500, SLOWER)])
+async def test_without_a_rate_of_the_job_pushback_halves_the_pace_and_tells(
+    status: int, headers: dict[str, str] | None
+) -> None:
     events: list[Event] = []
     limits = Limits(rate_floor=10.0, rate_ceiling=400.0, concurrency_ceiling=8)
-    async with serving(scripted(503)) as server, channels(events.append, rate=None, concurrency=None) as made:
+    handler = scripted(status, headers=headers)
+    async with serving(handler) as server, channels(events.append, rate=None, concurrency=None) as made:
         channel = made.get(server.url, limits)
         host = made.hosts[0]
         assert (made.pace_of(host).rate, made.pace_of(host).concurrency) == (200.0, 4)
@@ -256,8 +263,20 @@ async def test_without_a_rate_of_the_job_pushback_halves_the_pace_and_tells() ->
     ]
 
 
+@pytest.mark.parametrize(("failures", "rate"), [(1, 200.0), (3, 200.0), (12, 100.0)])
+async def test_failures_that_ask_for_nothing_halve_the_pace_only_where_many_come(
+    failures: int, rate: float
+) -> None:
+    limits = Limits(rate_floor=10.0, rate_ceiling=400.0, concurrency_ceiling=8)
+    handler = scripted(*[(503, 502, 500)[number % 3] for number in range(failures)])
+    policy = RetryPolicy(tries=20)
+    async with serving(handler) as server, channels(rate=None, concurrency=None, policy=policy) as made:
+        await made.get(server.url, limits).send("save", post(server), judge)
+        assert made.pace_of(made.hosts[0]).rate == rate
+
+
 async def test_a_rate_of_the_job_is_kept_whatever_the_server_says() -> None:
-    async with serving(scripted(503, 503)) as server, channels(rate=30.0, concurrency=None) as made:
+    async with serving(scripted(429, 429)) as server, channels(rate=30.0, concurrency=None) as made:
         await made.get(server.url, LIMITS).send("save", post(server), judge)
         pace = made.pace_of(made.hosts[0])
     assert (pace.rate, pace.concurrency) == (30.0, 2)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.io.parts import Parts, Record
+from pipeline.io.parts import Parts, Record, publish, unfinished, write_beside
 
 KILLED = """
 import os, signal, sys
@@ -62,3 +62,13 @@ def test_a_full_disk_stops_the_run_and_leaves_no_part(tmp_path: Path) -> None:
     assert "make room there, then resume" in done.stdout
     with Parts(tmp_path / "rows.jsonl", "run1", tmp_path / "scratch").index() as index:
         assert len(index) == 0
+
+
+def test_a_link_that_lies_where_a_file_is_written_is_not_followed(tmp_path: Path) -> None:
+    other, path = tmp_path / "other", tmp_path / "folder" / "a.json"
+    other.write_text("mine")
+    path.parent.mkdir()
+    unfinished(path).symlink_to(other)
+    write_beside(path, [b"new"])
+    publish(path)
+    assert (other.read_text(), path.read_text(), path.is_symlink()) == ("mine", "new", False)

@@ -1,6 +1,6 @@
 """Reads an archive: streamed, in order, with flat memory."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,10 +11,11 @@ from anyio import to_thread
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import RowError, UsageError
+from pipeline.io.choosing import unsettled
 from pipeline.platforms.archive import wire
 from pipeline.platforms.archive.convert import read_key, read_row
 from pipeline.platforms.archive.ontology import read_ontology
-from pipeline.ports import RowChoice
+from pipeline.ports import RowChoice, StillToDo
 
 HEADER = "archive.json"
 ONTOLOGY = "ontology.json"
@@ -115,26 +116,12 @@ class ArchiveSource:
             )
             raise UsageError(message)
 
-    async def tasks(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncGenerator[LabelTask | Rejection, None]:
+    async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen rows that are still to do; a line that cannot be read comes as a Rejection."""
         read_header(self._folder)
-        waiting: list[Line] = []
-        async for line in self._chosen():
-            waiting.append(line)
-            if len(waiting) == LINES:
-                for task in await self._asked(waiting, wanted):
-                    yield self._read(task)
-                waiting = []
-        for task in await self._asked(waiting, wanted):
-            yield self._read(task)
-
-    async def _asked(
-        self, lines: list[Line], wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> list[Line]:
-        left = await wanted([line.key for line in lines]) if lines else set()
-        return [line for line in lines if line.key.key in left]
+        async for lines in unsettled(self._chosen(), wanted):
+            for line in lines:
+                yield self._read(line)
 
     def _read(self, line: Line) -> LabelTask | Rejection:
         fault = line.fault
@@ -156,12 +143,7 @@ class ArchiveSource:
                     yield line
 
     def _fits(self, line: Line) -> bool:
-        choice = self._choice
-        return (
-            (not choice.titles or line.key.title in choice.titles)
-            and (not choice.ids or line.key.key in choice.ids)
-            and (not choice.status or line.status in choice.status)
-        )
+        return self._choice.fits(line.key.title, (line.key.key,), (line.status,))
 
     def _twice(self, line: Line) -> str:
         where = f"{self._folder / ROWS} line {line.number}"

@@ -1,6 +1,6 @@
 """Reads COCO files: image by image, with the annotations of each."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipeline.platforms.coco.convert.reading import Reader
 from pipeline.platforms.coco.index import CocoIndex, Entry
 from pipeline.platforms.coco.settings import Settings
 from pipeline.platforms.coco.wire import Json
-from pipeline.ports import RowChoice
+from pipeline.ports import RowChoice, StillToDo
 
 ROWS = 500
 """Images that are asked about, and read, at once."""
@@ -51,9 +51,7 @@ class CocoSource:
                     if entry.problem is None:
                         yield _key(entry, categories)
 
-    async def tasks(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncGenerator[LabelTask | Rejection, None]:
+    async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen images that are still to do; one that cannot be read comes as a Rejection."""
         index = await self._indexed()
         async with aclosing(self._batches()) as batches:
@@ -90,10 +88,7 @@ class CocoSource:
             yield batch
 
     def _fits(self, entry: Entry) -> bool:
-        choice = self._choice
-        return (not choice.titles or entry.title in choice.titles) and (
-            not choice.ids or entry.key in choice.ids
-        )
+        return self._choice.fits(entry.title, (entry.key,))
 
     def _task(self, index: CocoIndex, key: RowKey, entry: Entry) -> LabelTask | Rejection:
         if entry.problem is not None:

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 import ijson
@@ -15,6 +14,7 @@ import msgspec
 from anyio import lowlevel
 
 from pipeline.errors import TransientError
+from pipeline.io.temporary import temporary_file
 from pipeline.platforms.encord.wire import Json
 
 PIECE = 64 * 1024
@@ -193,6 +193,5 @@ def _whole_rows(text: bytes) -> tuple[list[Listed], bytes]:
 @contextmanager
 def spool(scratch: Path) -> Iterator[Spool]:
     """Open a file for a listing below the job's folder."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=scratch) as file:
+    with temporary_file(scratch) as file:
         yield Spool(file)

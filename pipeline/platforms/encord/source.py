@@ -1,33 +1,23 @@
 """Encord as a source: rows in the order of the project's listing, loaded in bundles ahead of their use."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import BundleRefused, RowError
+from pipeline.io.choosing import Chosen, chosen, unsettled
 from pipeline.io.streams import ahead
 from pipeline.platforms.encord.client import Wanted
 from pipeline.platforms.encord.convert import Opened
 from pipeline.platforms.encord.listing import Listed, Spool, blank_row
 from pipeline.platforms.encord.project import Project
 from pipeline.platforms.encord.wire import Json
-from pipeline.ports import RowChoice
+from pipeline.ports import RowChoice, StillToDo
 
-KEYS_AT_ONCE = 500
 ROWS_AT_ONCE = 200
-REQUESTS_AHEAD = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One row of the listing that the job chose."""
-
-    key: RowKey
-    listed: Listed
+PARTS_AHEAD = 3
 
 
 class EncordSource:
@@ -47,67 +37,56 @@ class EncordSource:
 
     async def keys(self) -> AsyncIterator[RowKey]:
         """Give the keys of the chosen rows, in the order of the listing, which is asked for once."""
-        async for found in self._rows():
-            yield found.key
+        async for row in self._chosen():
+            yield row.key
 
-    async def tasks(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[Any]]
-    ) -> AsyncGenerator[LabelTask | Rejection, None]:
+    async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the rows that are wanted."""
         read = partial(self._read, ontology=await self._project.ontology())
-        async with aclosing(ahead(self._parts(wanted), read, REQUESTS_AHEAD)) as parts:
+        async with aclosing(ahead(self._parts(wanted), read, PARTS_AHEAD)) as parts:
             async for part in parts:
                 for task in part:
                     yield task
 
-    async def _rows(self) -> AsyncIterator[Found]:
+    async def _chosen(self) -> AsyncIterator[Chosen[Listed]]:
         if not self._listed:
             await self._project.client.list_all(self._spool, Wanted(metadata=True, images=True))
             self._listed = True
-        ordinal = 0
-        async for batch in self._spool.rows():
-            for listed in batch:
-                if self._choice.limit is not None and ordinal >= self._choice.limit:
-                    return
-                if _chosen(listed, self._choice):
-                    yield Found(_key(listed, ordinal), listed)
-                    ordinal += 1
+        async for row in chosen(self._spool.rows(), self._choice.limit, self._fits, _key):
+            yield row
 
-    async def _parts(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[Any]]
-    ) -> AsyncIterator[Sequence[Found]]:
-        waiting: list[Found] = []
-        async for found in self._rows():
-            waiting.append(found)
-            if len(waiting) == KEYS_AT_ONCE:
-                for part in await _still(waiting, wanted):
-                    yield part
-                waiting = []
-        for part in await _still(waiting, wanted):
-            yield part
+    def _fits(self, listed: Listed) -> bool:
+        return self._choice.fits(listed.data_title, (listed.data_hash, listed.label_hash), listed.states)
 
-    async def _read(self, part: Sequence[Found], *, ontology: Ontology) -> list[LabelTask | Rejection]:
+    async def _parts(self, wanted: StillToDo) -> AsyncIterator[Sequence[Chosen[Listed]]]:
+        """Give the rows that are still to do, in parts of one request each."""
+        async for rows in unsettled(self._chosen(), wanted):
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                yield rows[start : start + ROWS_AT_ONCE]
+
+    async def _read(
+        self, part: Sequence[Chosen[Listed]], *, ontology: Ontology
+    ) -> list[LabelTask | Rejection]:
         labels = {
-            found.listed.label_hash: found.listed.data_hash
-            for found in part
-            if found.listed.label_hash is not None and found.listed.supported
+            row.head.label_hash: row.head.data_hash
+            for row in part
+            if row.head.label_hash is not None and row.head.supported
         }
         rows, size, reasons = await self._load(labels) if labels else ({}, 0, {})
         each = size // len(rows) if rows else 0
         tasks: list[LabelTask | Rejection] = []
-        for found in part:
-            listed = found.listed
+        for key, listed in ((row.key, row.head) for row in part):
             data = rows.get(listed.data_hash)
             if data is None and listed.data_hash in labels.values():
                 reason = reasons.get(listed.data_hash, "Encord did not send this row, though asked twice")
-                tasks.append(Rejection(found.key, "read", reason))
+                tasks.append(Rejection(key, "read", reason))
                 continue
             try:
                 opened = Opened.of(data or blank_row(listed), listed.data_hash, listed.number_of_frames)
                 row = self._project.read(opened, listed, ontology)
-                tasks.append(LabelTask(found.key, row, each))
+                tasks.append(LabelTask(key, row, each))
             except RowError as error:
-                tasks.append(Rejection(found.key, "read", str(error)))
+                tasks.append(Rejection(key, "read", str(error)))
         return tasks
 
     async def _load(self, labels: dict[str, str]) -> tuple[dict[str, Json], int, dict[str, str]]:
@@ -140,22 +119,3 @@ def _key(listed: Listed, ordinal: int) -> RowKey:
         external_id=listed.data_hash,
         metadata=listed.client_metadata or {},
     )
-
-
-def _chosen(listed: Listed, choice: RowChoice) -> bool:
-    if choice.titles and listed.data_title not in choice.titles:
-        return False
-    if choice.ids and listed.data_hash not in choice.ids and listed.label_hash not in choice.ids:
-        return False
-    return not choice.status or not listed.states.isdisjoint(choice.status)
-
-
-async def _still(
-    waiting: Sequence[Found], wanted: Callable[[Sequence[RowKey]], Awaitable[Any]]
-) -> list[Sequence[Found]]:
-    """Return those still to do, in parts of one request each."""
-    if not waiting:
-        return []
-    keys = await wanted([found.key for found in waiting])
-    left = [found for found in waiting if found.key.key in keys]
-    return [left[start : start + ROWS_AT_ONCE] for start in range(0, len(left), ROWS_AT_ONCE)]

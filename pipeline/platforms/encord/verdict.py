@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline.core.backoff import http_date, retry_after
+from pipeline.core.backoff import asks_for_less, http_date, retry_after
 from pipeline.ports import Answer, Fatal, Ok, Reject, Retry, Verdict
 
 OK, UNAUTHORISED, FORBIDDEN, MISSING, TIMED_OUT = 200, 401, 403, 404, 408
-TOO_LARGE, TOO_MANY, BROKEN, UNAVAILABLE = 413, 429, 500, 503
+TOO_LARGE, TOO_MANY, BROKEN = 413, 429, 500
 
 LIMIT = "MULTI_LABEL_LIMIT_ERROR"
 NO_ROWS: Mapping[str, str] = {}
@@ -96,7 +96,8 @@ def _without_envelope(answer: Answer) -> Verdict:
     if status < 300:  # noqa: PLR2004 - a good status with a body that is not Encord's
         return Retry(f"the answer is not one of Encord's API: {message}; check `url`")
     if status == TIMED_OUT or status >= BROKEN:
-        return Retry(f"Encord answered {status}: {message}", _after(answer), pushback=status == UNAVAILABLE)
+        after = _after(answer)
+        return Retry(f"Encord answered {status}: {message}", after, pushback=asks_for_less(status, after))
     return Reject(f"Encord answered {status}: {message}")
 
 

@@ -36,9 +36,6 @@ class MasksAdapter:
             return
         masks = sum(len(image.masks) for image in found.images)
         yield Check("files", ok=True, message=f"{len(found.images)} images and {masks} masks")
-        if not masks:
-            message = f"the pattern {settings.pattern!r} fits no picture in {settings.mask_folder}"
-            yield Check("masks", ok=False, message=message)
         if found.unread:
             message = f"the pattern {settings.pattern!r} leaves out {found.unread} pictures"
             yield Check("pattern", ok=True, message=message)

@@ -41,7 +41,7 @@ class Listing:
 
 
 def listed(settings: Settings) -> Listing:
-    """Look at the folders. Raises UsageError for a folder that is not there, and for masks of no image."""
+    """Look at the folders. Raises UsageError for no folder, no mask, and masks of no image."""
     folder, masks = settings.pictures.absolute(), settings.mask_folder.absolute()
     pattern = Pattern(settings.pattern)
     candidates = list(_pictures(masks))
@@ -53,6 +53,12 @@ def listed(settings: Settings) -> Listing:
     images = [name for name in _pictures(folder) if folder / name not in taken]
     if not images:
         raise UsageError(_no_image(settings, len(fitting)))
+    if not fitting:
+        # Rows without a label would take those away that the target has.
+        raise UsageError(
+            f"the pattern {settings.pattern!r} fits none of the {len(candidates)} pictures in "
+            f"{settings.mask_folder}; correct it, or `masks`, the folder that it starts from"
+        )
     by_image = _by_image(settings, pattern, images, fitting)
     others = {folder / name for name in images}
     return Listing(
@@ -135,7 +141,8 @@ def _walked(folder: Path) -> Iterator[str]:
                     raise UsageError(f"{folder / inner} has a file with the name {entry.name!a}; rename it")
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(f"{inner}{entry.name}/")
-                elif entry.name.lower().endswith(_ENDINGS) and entry.is_file():
+                # A link that leads nowhere too: reading it says so, where leaving it out would lose a mask.
+                elif entry.name.lower().endswith(_ENDINGS):
                     yield f"{inner}{entry.name}"
 
 

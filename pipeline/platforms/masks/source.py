@@ -1,7 +1,8 @@
 """Reads a folder of masks: image by image, the files of each when its row is read."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 
 from anyio import to_thread
 
@@ -12,7 +13,7 @@ from pipeline.errors import RowError, UsageError
 from pipeline.platforms.masks.convert import read_key, read_mask, read_ontology, read_row
 from pipeline.platforms.masks.listing import ImageFile, Listing, listed
 from pipeline.platforms.masks.settings import Settings
-from pipeline.ports import MOST_MEDIA, RowChoice
+from pipeline.ports import MOST_MEDIA, RowChoice, StillToDo
 
 ROWS = 500
 """Images that are asked about at once."""
@@ -39,15 +40,13 @@ class MasksSource:
     async def keys(self) -> AsyncIterator[RowKey]:
         """Give the key of every chosen image.
 
-        Raises UsageError for a folder that cannot be read, masks of no image or of several, and no image.
+        Raises UsageError for a folder that cannot be read, no image, no mask, and masks of no image or two.
         """
         for batch in await self._batches():
             for key in await to_thread.run_sync(self._keys, batch):
                 yield key
 
-    async def tasks(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncGenerator[LabelTask | Rejection, None]:
+    async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen images that are still to do; one with a broken mask comes as a Rejection."""
         for batch in await self._batches():
             keys = await to_thread.run_sync(self._keys, batch)
@@ -70,9 +69,7 @@ class MasksSource:
         return [chosen[at : at + ROWS] for at in range(0, len(chosen), ROWS)]
 
     def _fits(self, image: ImageFile) -> bool:
-        choice = self._choice
-        title = image.name.rpartition("/")[2]
-        return (not choice.titles or title in choice.titles) and (not choice.ids or image.name in choice.ids)
+        return self._choice.fits(image.name.rpartition("/")[2], (image.name,))
 
     def _keys(self, batch: Sequence[tuple[int, ImageFile]]) -> list[RowKey]:
         return [read_key(image, ordinal, self._mask_pixels(image)) for ordinal, image in batch]
@@ -114,6 +111,9 @@ class MasksSource:
 def _read(path: Path, most: int, *, whole: bool) -> bytes:
     """Return a file of at most so many bytes, or its first ones. Raises RowError that names it."""
     try:
+        # Opening a pipe would wait for somebody to write into it.
+        if not S_ISREG(path.stat().st_mode):
+            raise RowError(f"{path} is no file")
         with path.open("rb") as file:
             data = file.read(most + 1 if whole else most)
     except OSError as error:

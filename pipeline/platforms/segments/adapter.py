@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.errors import CredentialsError, LabelferryError, UsageError
 from pipeline.platforms.segments.client import LIMITS, Client, api_key
 from pipeline.platforms.segments.dataset import OpenDataset
+from pipeline.platforms.segments.release import release_url
 from pipeline.platforms.segments.settings import Settings
 from pipeline.platforms.segments.source import SegmentsSource
 from pipeline.platforms.segments.target import SegmentsTarget
@@ -61,12 +62,21 @@ class SegmentsAdapter:
             "" if self._dataset.has_labelset else f"; labelset {self._settings.labelset!r} is not there yet"
         )
         yield Check("dataset", ok=True, message=text + there)
+        if self._settings.release is not None:
+            yield await self._release()
         classes = (
             ", ".join(f"{item.name} ({item.shape.value})" for item in project.ontology.classes) or "none"
         )
         yield Check("ontology", ok=True, message=f"classes: {classes}")
         text = f"one label a request, up to {LIMITS.rate_ceiling:g} requests a second"
         yield Check("limits", ok=True, message=text)
+
+    async def _release(self) -> Check:
+        try:
+            await release_url(self._dataset.client, self._settings)
+        except LabelferryError as error:
+            return Check("release", ok=False, message=str(error))
+        return Check("release", ok=True, message=f"release {self._settings.release!r} can be read")
 
 
 @asynccontextmanager

@@ -14,12 +14,14 @@ from pipeline.io.multipart import boundary_of, content_type, multipart
 from pipeline.platforms.segments.settings import Settings
 from pipeline.platforms.segments.verdict import (
     beyond_the_end,
+    is_unlabelled,
     judge,
     judge_creation,
+    judge_label,
     judge_page,
     judge_storage,
 )
-from pipeline.platforms.segments.wire import Dataset, Json, Sample
+from pipeline.platforms.segments.wire import Dataset, Json, Label, Sample
 from pipeline.ports import Answer, Assets, Channel, Limits, Request, Verdict
 
 LIMITS = Limits(
@@ -123,6 +125,14 @@ class Client:
         answer = await self._channel.send("samples.GET", build, judge_page, tries=tries)
         return [] if beyond_the_end(answer) else _decode(answer.body, list[msgspec.Raw])
 
+    async def newest(self, count: int) -> dict[str, bool]:
+        """Return whether each of the samples that came last is labelled in the labelset, by uuid."""
+        labelset = quote(self._labelset, safe="")
+        path = f"{self._path('samples')}?per_page={count}&page=1&sort=-created_at&labelset={labelset}"
+        answer = await self._channel.send("samples.GET", partial(self._request, "GET", path), judge_page)
+        found = [] if beyond_the_end(answer) else _decode(answer.body, list[Sample])
+        return {sample.uuid: sample.label is not None for sample in found}
+
     async def add_samples(self, samples: Sequence[Json]) -> list[Sample]:
         """Create samples; those whose names are there come back as they are. Safe to repeat."""
         answer = await self._post("samples_bulk.POST", self._path("samples_bulk"), samples, judge)
@@ -130,12 +140,20 @@ class Client:
 
     # ---- labels and files ------------------------------------------------------------------------------
 
+    async def label(self, sample: str) -> Label | None:
+        """Return the label of a sample that exists, or None where it has none in the labelset."""
+        build = partial(self._request, "GET", self._label(sample))
+        answer = await self._channel.send("labels.GET", build, judge_label)
+        return None if is_unlabelled(answer) else _decode(answer.body, Label)
+
     async def put_label(self, sample: str, payload: bytes, tries: int | None = None) -> None:
         """Create or replace the label of a sample. Raises BundleRefused that names the sample."""
-        path = f"/labels/{quote(sample, safe='')}/{quote(self._labelset, safe='')}/"
         body, headers = _compressed(payload)
-        build = partial(self._request, "PUT", path, body, headers)
+        build = partial(self._request, "PUT", self._label(sample), body, headers)
         await self._channel.send("labels.PUT", build, partial(judge, row=sample), tries=tries)
+
+    def _label(self, sample: str) -> str:
+        return f"/labels/{quote(sample, safe='')}/{quote(self._labelset, safe='')}/"
 
     async def upload(self, data: bytes, filename: str, tries: int | None = None) -> str:
         """Bring a file to the service's storage, and return its address.

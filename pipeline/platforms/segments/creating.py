@@ -1,6 +1,6 @@
 """Creates what a job may create: the dataset, the labelset, and samples with their pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -12,7 +12,7 @@ import msgspec
 from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow, Media, MediaKind
 from pipeline.core.ontology import AttributeDef, AttributeKind, Ontology
-from pipeline.core.rows import MediaMode
+from pipeline.core.rows import LabelTask, MediaMode
 from pipeline.errors import RowError, UsageError
 from pipeline.io.streams import together
 from pipeline.platforms.segments.client import Client
@@ -25,14 +25,17 @@ from pipeline.platforms.segments.convert import (
     sample_attributes,
     write_ontology,
 )
+from pipeline.platforms.segments.made import Made, Meant, holds
 from pipeline.platforms.segments.settings import Settings
-from pipeline.platforms.segments.wire import Dataset, Json, Sample
+from pipeline.platforms.segments.wire import Dataset, Json, Label, Sample
 from pipeline.ports import Pictures, Plan
 
 SOLID = frozenset({Shape.CUBOID, Shape.POLYGON_3D, Shape.POLYLINE_3D, Shape.POINT_3D, Shape.POINT_SET})
 """Shapes that are drawn in point clouds only."""
 PICTURES_AT_ONCE = 8
 """Pictures that are held in memory at once while they are copied."""
+NEWEST = 4
+"""Samples that are looked at for each that was made: others are made at the same time."""
 
 
 def new_dataset(settings: Settings, ontology: Ontology | None) -> Json:
@@ -78,35 +81,87 @@ def planned(body: Json) -> Dataset:
 
 
 class Creation:
-    """Creates samples for rows that the dataset does not have."""
+    """Creates samples for rows that the dataset does not have.
 
-    def __init__(self, client: Client, pictures: Pictures) -> None:
+    Somebody else may make a sample of the same name after the listing. It has its label, if it has one, so
+    that the job's mode decides about it. With `made`, where rows are matched by something else than their
+    titles, only what holds what this run asked for is the sample of its row.
+    """
+
+    def __init__(self, client: Client, pictures: Pictures, made: Made | None = None) -> None:
         self._client = client
         self._pictures = pictures
+        self._made = made
         self._room = anyio.CapacityLimiter(PICTURES_AT_ONCE)
 
     async def samples(
-        self, rows: Mapping[str, LabelRow], project: Project, plan: Plan
+        self, tasks: Sequence[LabelTask], project: Project, plan: Plan
     ) -> dict[str, Sample | RowError]:
         """Return the sample of each row by its key, or why there can be none. Safe to repeat.
 
         Raises BundleRefused, TransientError or FatalError.
         """
-        calls = [partial(self._body, row, project, plan) for row in rows.values()]
-        bodies = dict(zip(rows, await together(calls), strict=True))
-        wanted = {key: body for key, body in bodies.items() if not isinstance(body, RowError)}
+        rows = [(task.key, task.row) for task in tasks if task.row is not None]
+        bodies = await together([partial(self._body, row, project, plan) for _, row in rows])
+        whole = [(key, body) for (key, _), body in zip(rows, bodies, strict=True)]
+        meant = [
+            Meant(body["name"], body["attributes"], key)
+            for key, body in whole
+            if not isinstance(body, RowError)
+        ]
+        wanted = [body for body in bodies if not isinstance(body, RowError)]
+        found: Mapping[str, Sample | RowError]
         if plan.dry_run:
-            made = {body["name"]: msgspec.convert({"uuid": "", **body}, Sample) for body in wanted.values()}
+            found = {body["name"]: msgspec.convert({"uuid": "", **body}, Sample) for body in wanted}
         else:
-            answered = await self._client.add_samples(list(wanted.values())) if wanted else []
-            made = {sample.name: sample for sample in answered}
-        return {key: self._made(body, made) for key, body in bodies.items()}
+            if self._made is not None:
+                await self._made.means(meant)
+            found = await self._create(wanted, plan) if wanted else {}
+        return {
+            key.key: body if isinstance(body, RowError) else _answered(body["name"], found)
+            for key, body in whole
+        }
 
-    def _made(self, body: Json | RowError, made: Mapping[str, Sample]) -> Sample | RowError:
-        if isinstance(body, RowError):
-            return body
-        found = made.get(body["name"])
-        return found or RowError(f"row {body['name']!r}: Segments.ai did not say that it made a sample of it")
+    async def _create(self, bodies: Sequence[Json], plan: Plan) -> Mapping[str, Sample | RowError]:
+        """Return the sample of each name, with the label of one that may be somebody else's."""
+        sent = {body["name"]: body["attributes"] for body in bodies}
+        made = {sample.name: sample for sample in await self._client.add_samples(bodies)}
+        # A file was brought to an address that only this run knows; a link may be in others' samples too.
+        own = plan.media is MediaMode.COPY
+        doubtful = [
+            sample for name, sample in made.items() if not (own and holds(sample.attributes, sent.get(name)))
+        ]
+        found: dict[str, Sample | RowError] = dict(made)
+        found |= await self._strange(doubtful)
+        ours = [sample for sample in doubtful if found[sample.name] is sample]
+        for sample, label in zip(ours, await self._labels(ours), strict=True):
+            found[sample.name] = msgspec.structs.replace(sample, label=label)
+        return found
+
+    async def _strange(self, samples: Sequence[Sample]) -> Mapping[str, RowError]:
+        """Return, by name, why samples are not those of their rows."""
+        if self._made is None or not samples:
+            return {}
+        meant = await self._made.of([sample.name for sample in samples])
+        return {
+            sample.name: RowError(
+                f"row {sample.name!r}: somebody else made a sample of this name meanwhile, and rows are not "
+                "matched by title; rename it, or choose another `match`"
+            )
+            for sample in samples
+            if not any(holds(sample.attributes, one.attributes) for one in meant.get(sample.name, ()))
+        }
+
+    async def _labels(self, samples: Sequence[Sample]) -> Sequence[Label | None]:
+        """Return the labels of samples; of most one page says that they have none."""
+        if not samples:
+            return []
+        labelled = await self._client.newest(NEWEST * len(samples))
+
+        async def look(sample: Sample) -> Label | None:
+            return await self._client.label(sample.uuid) if labelled.get(sample.uuid, True) else None
+
+        return await together([partial(look, sample) for sample in samples])
 
     async def _body(self, row: LabelRow, project: Project, plan: Plan) -> Json | RowError:
         try:
@@ -138,3 +193,7 @@ class Creation:
             except RowError as error:
                 raise RowError(f"row {row.title or row.key!r}: {error}") from error
             return await self._client.upload(data, name)
+
+
+def _answered(name: str, found: Mapping[str, Sample | RowError]) -> Sample | RowError:
+    return found.get(name) or RowError(f"row {name!r}: Segments.ai did not say that it made a sample of it")

@@ -60,7 +60,7 @@ class OpenDataset:
             return self._project
 
     def assume(self, info: Dataset) -> None:
-        """Take this as the dataset: one that does not exist yet, or that has just been created."""
+        """Take this as the dataset: one of a release, or one that is still to be or has just been created."""
         self.info, self._project = info, project_of(info, self._settings)
 
     @property

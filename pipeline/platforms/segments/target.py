@@ -1,9 +1,9 @@
 """Segments.ai as a target: samples are matched or created, labels replaced, each in its own request."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 
 import anyio
 
@@ -30,6 +30,7 @@ from pipeline.platforms.segments.convert import Opened, Project, arrange, pack_r
 from pipeline.platforms.segments.creating import Creation, new_dataset, planned
 from pipeline.platforms.segments.dataset import OpenDataset, needs_files
 from pipeline.platforms.segments.listing import list_all
+from pipeline.platforms.segments.made import Made, holds
 from pipeline.platforms.segments.saving import Saving
 from pipeline.platforms.segments.settings import Settings
 from pipeline.platforms.segments.source import sized
@@ -51,7 +52,7 @@ class SegmentsTarget:
         self._tools = tools
         self._stack = stack
         self._saving = Saving(dataset.client)
-        self._creation = Creation(dataset.client, tools.media)
+        self._made: Made | None = None
         self._lock = anyio.Lock(fast_acquire=True)
         self._new: Json | None = None
         self._plan = Plan("")
@@ -86,6 +87,8 @@ class SegmentsTarget:
         creates = plan.media is not MediaMode.MATCH
         matching = await self._stack.enter_async_context(Matching(self._tools.scratch, rule, creates=creates))
         self._spool = await self._stack.enter_async_context(Spool(self._tools.scratch))
+        # A sample is called by its title, so that matching finds it again, unless by something else.
+        self._made = Made(self._tools.scratch) if creates and rule.by != "title" else None
         try:
             await self._begin()
             if self._new is None:
@@ -95,7 +98,7 @@ class SegmentsTarget:
             raise Stopped(text) from error
         if keys is not None:
             await matching.add_source(keys)
-        return Matched(matching)
+        return matching
 
     async def _existing(self) -> Project | None:
         """Return the dataset, or None for one that is still to be created. Raises UsageError."""
@@ -124,7 +127,19 @@ class SegmentsTarget:
         labels = self._dataset.has_labelset
         await list_all(self._dataset.client, self._samples, self._known.kind, labels=labels)
         async for heads in self._samples.heads():
-            await matching.add_places([_candidate(head) for head in heads])
+            own = await self._own(heads)
+            await matching.add_places([own.get(head.uuid) or _candidate(head) for head in heads])
+
+    async def _own(self, heads: Sequence[Head]) -> Mapping[str, Candidate]:
+        """Return, by uuid, samples that this run made before a crash, as their rows match them."""
+        meant = await self._made.of([head.name for head in heads]) if self._made else {}
+        there = await self._samples.samples([head.uuid for head in heads if head.name in meant])
+        return {
+            sample.uuid: one.candidate(sample.uuid, sample.name)
+            for sample in there.values()
+            for one in meant[sample.name]
+            if holds(sample.attributes, one.attributes)
+        }
 
     async def _create(self) -> None:
         """Create the dataset and the labelset where they are not there. Raises UsageError or Stopped."""
@@ -152,12 +167,8 @@ class SegmentsTarget:
         """Open samples with the labels that were listed, and create those that the dataset does not have."""
         await self._create()
         there = await self._samples.samples([place.id for place in places if place.id])
-        rows = {
-            task.key.key: task.row
-            for task, place in zip(tasks, places, strict=True)
-            if not place.id and task.row is not None
-        }
-        made = await self._creation.samples(rows, self._known, self._plan) if rows else {}
+        new = [task for task, place in zip(tasks, places, strict=True) if not place.id]
+        made = await self._creation.samples(new, self._known, self._plan) if new else {}
         calls = [
             partial(self._opened, task, there.get(place.id) or made.get(task.key.key), place)
             for task, place in zip(tasks, places, strict=True)
@@ -205,7 +216,13 @@ class SegmentsTarget:
         await self._dataset.client.dataset(PROBE_TRIES)
 
     async def finish(self, *, complete: bool, rejects: bool = False) -> None:
-        """Do nothing: what was saved is saved."""
+        """Forget what was made, once no row of the run is left to be tried again."""
+        if self._made is not None and complete and not rejects:
+            await self._made.forget()
+
+    @cached_property
+    def _creation(self) -> Creation:
+        return Creation(self._dataset.client, self._tools.media, self._made)
 
     @property
     def _known(self) -> Project:
@@ -218,21 +235,6 @@ class SegmentsTarget:
         if self._spool is None:
             raise UsageError("the Segments.ai dataset was not prepared")
         return self._spool
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """Places by matching."""
-
-    matching: Matching
-
-    async def of(self, keys: Sequence[RowKey]) -> Sequence[Place | Rejection]:
-        """Return the place of each key, in the same order."""
-        return await self.matching.of(keys)
-
-    def problems(self) -> AsyncIterator[Rejection]:
-        """Give every key that is missing, ambiguous or twice used in the dataset."""
-        return self.matching.problems()
 
 
 def _candidate(head: Head) -> Candidate:

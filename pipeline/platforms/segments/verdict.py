@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from pipeline.core.backoff import http_date, retry_after
+from pipeline.core.backoff import asks_for_less, http_date, retry_after
 from pipeline.ports import Answer, Fatal, Ok, Reject, Retry, Verdict
 
 OK, GOOD_END, ERRORS = 200, 300, 400
 UNAUTHORISED, FORBIDDEN, MISSING, TIMED_OUT = 401, 403, 404, 408
-TOO_LARGE, TOO_MANY, BROKEN, UNAVAILABLE = 413, 429, 500, 503
+TOO_LARGE, TOO_MANY, BROKEN = 413, 429, 500
 SHOWN = 300
 """Characters of an answer that a message quotes at most."""
 
@@ -34,7 +34,8 @@ def judge(answer: Answer, row: str | None = None) -> Verdict:
         return Retry("Segments.ai asks for fewer requests", after_of(answer), pushback=True)
     message = f"Segments.ai answered {status}: {message_of(answer.body)}"
     if status == TIMED_OUT or status >= BROKEN:
-        return Retry(message, after_of(answer), pushback=status == UNAVAILABLE)
+        after = after_of(answer)
+        return Retry(message, after, pushback=asks_for_less(status, after))
     return _refused(status, message, row)
 
 
@@ -58,6 +59,16 @@ def judge_page(answer: Answer) -> Verdict:
     return Ok() if beyond_the_end(answer) else judge(answer)
 
 
+def judge_label(answer: Answer) -> Verdict:
+    """Judge an answer about a label of a sample that exists: where there is none, that is good too."""
+    return Ok() if answer.status == MISSING else judge(answer)
+
+
+def is_unlabelled(answer: Answer) -> bool:
+    """Whether a label was asked for that is not there."""
+    return answer.status == MISSING
+
+
 def beyond_the_end(answer: Answer) -> bool:
     """Whether a page was asked for that a listing does not have."""
     return GOOD_END <= answer.status < BROKEN and "invalid page" in message_of(answer.body).lower()
@@ -79,11 +90,12 @@ def judge_storage(answer: Answer) -> Verdict:
     status = answer.status
     if OK <= status < GOOD_END:
         return Ok()
-    if status in (TOO_MANY, UNAVAILABLE):
-        return Retry("the storage host asks for fewer requests", after_of(answer), pushback=True)
+    after = after_of(answer)
+    if asks_for_less(status, after, answer.body):
+        return Retry("the storage host asks for fewer requests", after, pushback=True)
     if status == TOO_LARGE or b"EntityTooLarge" in answer.body:
         return Reject("the file is larger than the storage host takes")
-    return Retry(f"the storage host refused a file with status {status}", after_of(answer))
+    return Retry(f"the storage host refused a file with status {status}", after)
 
 
 def after_of(answer: Answer) -> float | None:

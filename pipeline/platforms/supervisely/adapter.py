@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.core.labels import Media
-from pipeline.errors import BundleRefused, CredentialsError, LabelferryError, RowError
+from pipeline.errors import BundleRefused, CredentialsError, LabelferryError, RowError, TransientError
 from pipeline.platforms.supervisely.client import LIMITS, Client, ProjectInfo, api_token
 from pipeline.platforms.supervisely.disk import DiskSource, DiskTarget
 from pipeline.platforms.supervisely.project import OpenProject
@@ -63,6 +63,10 @@ class SuperviselyAdapter:
             checks = [check async for check in self._about(project, info)]
         except CredentialsError as error:
             yield Check("credentials", ok=False, message=str(error))
+            return
+        except TransientError as error:
+            message = f"{self._settings.url} does not answer: {error}; check `url` or SERVER_ADDRESS"
+            yield Check("reachable", ok=False, message=message)
             return
         except LabelferryError as error:
             yield Check("project", ok=False, message=str(error))
@@ -140,8 +144,13 @@ async def connect(settings: Settings, tools: Tools) -> AsyncIterator[Adapter]:
 
 
 def address(text: str, fragment: str) -> Mapping[str, Any]:
-    """Return the settings of `supervisely:PROJECT_ID`, with `/DATASET` behind it, or `supervisely:FOLDER`."""
+    """Return the settings of `supervisely:PROJECT_ID`, with `/DATASET` behind it, or `supervisely:FOLDER`.
+
+    Where nothing is there, the query names the place, as in `supervisely:?project=street&workspace=619`.
+    """
     whole = f"{text}#{fragment}" if fragment else text
+    if not whole:
+        return {}
     project, _, dataset = whole.partition("/")
     if not (project.isascii() and project.isdecimal()):
         return {"folder": whole}

@@ -177,15 +177,17 @@ class Images:
     async def _add(self, dataset: int, some: Sequence[tuple[Wanted, Json]]) -> dict[str, Made | RowError]:
         batch, twice = _batch(some, marked=self._settings.if_image_taken == "new-name")
         batch.unsure = {row.key for row, _ in some} & self._unsure
-        for row, source in twice:  # two rows of one name: the second one has to find another
-            await self._find_name(dataset, batch, row, source)
+        done: dict[str, Made | RowError] = {}
+        if self._settings.if_image_taken == "new-name":
+            await self._part(dataset, batch, twice)
+        else:
+            done |= {row.key: RowError(_shared(row)) for row, _ in twice}
         if batch.unsure:
             await self._find(dataset, batch)
         while batch.names():
             self._unsure.update(batch.rows[name].key for name in batch.names())
             await self._add_once(dataset, batch)
         self._unsure.difference_update(row.key for row, _ in some)
-        done: dict[str, Made | RowError] = {}
         for name, row in batch.rows.items():
             if name in batch.failed:
                 done[row.key] = batch.failed[name]
@@ -245,16 +247,30 @@ class Images:
                 await self._taken(dataset, batch, name, info)
 
     async def _taken(self, dataset: int, batch: Batch, name: str, info: Json) -> None:
-        if self._settings.if_image_taken == "use":
+        choice = self._settings.if_image_taken
+        if choice == "use" or (choice == "new-name" and _same(info, batch.bodies[name])):
             batch.infos[name] = info
             batch.adopted.add(name)
-        elif self._settings.if_image_taken == "new-name":
+        elif choice == "new-name":
             row, body = batch.rows.pop(name), batch.bodies.pop(name)
             await self._find_name(dataset, batch, row, body)
         else:
             where = f"dataset {batch.rows[name].dataset!r} has an image of that name"
             text = f"{where} ({info.get('id')}); set `if_image_taken`, or choose another `match`"
             batch.failed[name] = RowError(f"row {name!r}: {text}")
+
+    async def _part(self, dataset: int, batch: Batch, twice: Sequence[tuple[Wanted, Json]]) -> None:
+        """Give rows other names that share theirs with a row of the batch.
+
+        Of rows of one name it stays with the one whose image has it already.
+        """
+        there = await self._client.images_named(dataset, list({row.name for row, _ in twice}))
+        for row, body in twice:
+            info, other = there.get(row.name), (row, body)
+            if info is not None and _same(info, body):
+                other = batch.rows[row.name], batch.bodies[row.name]
+                batch.rows[row.name], batch.bodies[row.name] = row, body
+            await self._find_name(dataset, batch, *other)
 
     async def _find_name(self, dataset: int, batch: Batch, row: Wanted, source: Json) -> None:
         """Give an image the first free name, or find the image that was made for its row before."""
@@ -285,6 +301,12 @@ def _batch(some: Sequence[tuple[Wanted, Json]], *, marked: bool) -> tuple[Batch,
         else:
             batch.rows[row.name], batch.bodies[row.name] = row, body
     return batch, twice
+
+
+def _shared(row: Wanted) -> str:
+    """Why a row has no image where another row of its batch has the same name."""
+    text = f"another row of the job is to be the image of that name in dataset {row.dataset!r}"
+    return f"row {row.name!r}: {text}; rename one, or set `if_image_taken: new-name`"
 
 
 def _same(info: Json, body: Json) -> bool:

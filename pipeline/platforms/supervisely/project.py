@@ -27,6 +27,14 @@ class Found(NamedTuple):
     annotation: Json
     geometries: Mapping[int, Json] = {}
 
+    def finished(self) -> "Found":
+        """Leave out alpha masks without a bitmap: a writing that ended before its last request left them."""
+        lost = {one for one in alpha_figures(self.annotation) if one not in self.geometries}
+        if not lost:
+            return self
+        labels = [one for one in self.annotation["objects"] if one.get("id") not in lost]
+        return self._replace(annotation={**self.annotation, "objects": labels})
+
 
 class OpenProject:
     """Reads a project through its client. `emit` tells what is met while labels are read."""

@@ -92,7 +92,9 @@ class Settings(BaseModel):
         if self.folder is not None:
             if given := [name for name in ONLINE if name in self.model_fields_set]:
                 raise ValueError(
-                    f"folder and {' and '.join(given)} are given; an export on disk has no server"
+                    f"folder and {' and '.join(given)} are given, and an export on disk has no server; take "
+                    f"folder {str(self.folder)!r} out, or the others (an address that names a project by its "
+                    "name begins with supervisely:?project=NAME&workspace=ID)"
                 )
             return self
         if self.project is None:

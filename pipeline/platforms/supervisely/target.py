@@ -1,8 +1,7 @@
 """Supervisely as a target: images are matched or created, annotations replaced in bulk."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 import anyio
 
@@ -34,7 +33,7 @@ from pipeline.platforms.supervisely.listing import list_all
 from pipeline.platforms.supervisely.project import Found, OpenProject, image_of
 from pipeline.platforms.supervisely.saving import Saving
 from pipeline.platforms.supervisely.spool import Head, Spool
-from pipeline.platforms.supervisely.wire import PLATFORM
+from pipeline.platforms.supervisely.wire import PLATFORM, Image
 from pipeline.ports import MatchRule, Places, Plan, Tools
 
 PROBE_TRIES = 2
@@ -57,6 +56,8 @@ class SuperviselyTarget:
         self._plan = Plan("")
         self._exists = True
         self._complete = False
+        self._users: dict[int, str] | None = None
+        """The row of each image, where several rows could come to use one."""
         self._classes: Project | None = None
         self._spool: Spool | None = None
 
@@ -95,7 +96,10 @@ class SuperviselyTarget:
         creates = plan.media is not MediaMode.MATCH
         # Keys of the project itself say which image they are; names need not be unique.
         rule = MatchRule("external_id") if plan.mode is Mode.EDIT else self._tools.match
-        matching = Matching(self._tools.scratch, rule, creates=creates, own_title=self._own_title(rule))
+        own_title = self._own_title(rule)
+        if creates and own_title is OwnTitle.NEED_NOT and self._settings.if_image_taken == "use":
+            self._users = {}
+        matching = Matching(self._tools.scratch, rule, creates=creates, own_title=own_title)
         matching = await self._stack.enter_async_context(matching)
         self._spool = await self._stack.enter_async_context(Spool(self._tools.scratch))
         try:
@@ -106,13 +110,13 @@ class SuperviselyTarget:
             raise Stopped(f"the images of the Supervisely project could not be listed: {error}") from error
         if keys is not None:
             await matching.add_source(keys)
-        return Matched(matching)
+        return matching
 
     def _own_title(self, rule: MatchRule) -> OwnTitle:
         """Say with whom a new image may share its name: names are unique in each dataset only."""
         if self._settings.if_image_taken == "new-name":
             return OwnTitle.NEED_NOT
-        if rule.by == "path" and self._settings.dataset is None:
+        if rule.by in ("path", "external_id") and self._settings.dataset is None:
             return OwnTitle.NEED_NOT
         return OwnTitle.AMONG_SOURCE if self._settings.if_image_taken == "use" else OwnTitle.AMONG_ALL
 
@@ -236,13 +240,24 @@ class SuperviselyTarget:
             image = made.image
             if made.found and image.id not in found:
                 raise RowError(f"row {image.name!r}: image {image.id} is not there any more")  # noqa: TRY301
+            self._claim(task, image)
             held = found.get(image.id, Found({}))
-            existing = self._project.read(image, held, self._known)
+            edits = self._plan.mode is Mode.EDIT  # then a label that is lost has to be told
+            existing = self._project.read(image, held if edits else held.finished(), self._known)
         except RowError as error:
             return Rejection(task.key, "open", str(error), task.row)
         opened = Opened(image, held.annotation or None, held.geometries)
         place = Place(image.key if image.id else f"new:{image.path}", image.name, opened)
         return OpenRow(task, place, existing)
+
+    def _claim(self, task: LabelTask, image: Image) -> None:
+        """Raise RowError for an image that another row of the job is."""
+        if self._users is None or not image.id:
+            return
+        user = self._users.setdefault(image.id, task.key.key)
+        if user != task.key.key:
+            text = f"image {image.id} ({image.path}) is that of another row, {user!r}"
+            raise RowError(f"row {task.key.title!r}: {text}; rename one, or set `if_image_taken: new-name`")
 
     def arrange(self, row: EditedRow) -> EditedRow:
         """Return the row as it is."""
@@ -274,21 +289,6 @@ class SuperviselyTarget:
         if self._spool is None:
             raise UsageError("the Supervisely project was not prepared")
         return self._spool
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """Places by matching."""
-
-    matching: Matching
-
-    async def of(self, keys: Sequence[RowKey]) -> Sequence[Place | Rejection]:
-        """Return the place of each key, in the same order."""
-        return await self.matching.of(keys)
-
-    def problems(self) -> AsyncIterator[Rejection]:
-        """Give every key that is missing, ambiguous or twice used in the project."""
-        return self.matching.problems()
 
 
 def _candidate(head: Head, datasets: Datasets) -> Candidate:

@@ -109,7 +109,7 @@ class Uploads:
         for (name, _), one in zip(files, found, strict=True):
             if one.hash is None:
                 why = bytes(one.errors).decode(errors="replace")
-                failed[name] = RowError(f"its picture was refused: Supervisely says {why}")
+                failed[name] = RowError(f"its picture was refused: Supervisely says {why}; is it an image?")
             elif one.hash != name:
                 failed[name] = RowError(
                     "its picture did not arrive whole: the server has another digest of it"

@@ -12,13 +12,13 @@ from hashlib import sha256
 
 import msgspec
 
-from pipeline.core.backoff import http_date, retry_after
+from pipeline.core.backoff import asks_for_less, http_date, retry_after
 from pipeline.platforms.supervisely.wire import JsonValue
 from pipeline.ports import Answer, Fatal, Ok, Reject, Retry, Verdict
 
 GOOD, REFUSED = range(200, 300), 400
 UNAUTHORISED, FORBIDDEN, MISSING = 401, 403, 404
-TOO_LARGE, TOO_MANY, BROKEN, UNAVAILABLE = 413, 429, 500, 503
+TOO_LARGE, TOO_MANY, BROKEN = 413, 429, 500
 PASSING = frozenset({408, 499, 509, 598, 599})
 """Statuses below and above 500 that say that it was the moment, and not the request."""
 PARTIAL = 206
@@ -49,7 +49,8 @@ def judge(answer: Answer, rows: Mapping[str, str] | None = None) -> Verdict:
     text = message_of(answer.body, found)
     message = f"Supervisely answered {status}: {text}"
     if status in PASSING or status >= BROKEN or _AGENT in text.lower():
-        return Retry(message, after_of(answer), pushback=status == UNAVAILABLE)
+        after = after_of(answer)
+        return Retry(message, after, pushback=asks_for_less(status, after))
     if status == UNAUTHORISED or (status < TOO_LARGE and _TOKEN.search(text.lower())):
         return Fatal(_CREDENTIALS, credentials=True)
     if status == FORBIDDEN:

@@ -6,7 +6,7 @@ the vendor's pages on the annotation format and on object binding, and what the 
 
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import msgspec
 
@@ -83,16 +83,17 @@ class Image(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, info: Mapping[str, Any], dataset: str) -> "Image":
         """Return the image of an entity of `images.list`, or of a reply of `images.bulk.add`."""
+        meta = info.get("meta")
         return cls(
             id=int(info["id"]),
             name=str(info.get("name") or info.get("title") or ""),
             dataset_id=int(info.get("datasetId") or 0),
             dataset=dataset,
-            hash=info.get("hash") or None,
-            link=info.get("link") or None,
+            hash=text_of(info.get("hash")),
+            link=text_of(info.get("link")),
             width=_size(info.get("width")),
             height=_size(info.get("height")),
-            meta=info.get("meta") or {},
+            meta=meta if isinstance(meta, dict) else {},
             rest={key: value for key, value in info.items() if key not in _KNOWN},
         )
 
@@ -118,13 +119,26 @@ class Image(msgspec.Struct, kw_only=True):
 
 SHA256_BYTES = 32
 
+_MOST_PIXELS: Final = 1 << 31
+"""More than a side of a picture can have."""
+
 _KNOWN = frozenset({"id", "name", "title", "datasetId", "hash", "link", "width", "height", "meta"})
+
+
+def text_of(value: JsonValue) -> str | None:
+    """Return a text of the wire, or None for an empty one and for anything else."""
+    return value if isinstance(value, str) and value else None
 
 
 def _size(value: JsonValue) -> int | None:
     """A width or height; some numbers come as text."""
     try:
         size = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return size if size > 0 else None
+    return size if is_size(size) else None
+
+
+def is_size(value: JsonValue) -> TypeGuard[int]:
+    """Whether this can be the width or height of an image."""
+    return type(value) is int and 0 < value < _MOST_PIXELS

@@ -1,7 +1,5 @@
 """A project on a local stand-in, the vendor's SDK as a program beside it, and labelferry's own command."""
 
-import json
-import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,9 +16,9 @@ from pipeline.platforms.encord.stand_in import serve
 from pipeline.ports import Running, Seed
 from pipeline.sandbox.process import apart
 from tests.cli.command import Ended, labelferry
+from tests.oracles.session import Session, python_of
 
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".venv-oracles" / "encord" / "bin" / "python"
+PYTHON = python_of("encord")
 needs_sdk = pytest.mark.skipif(
     not PYTHON.exists(), reason="the encord SDK has no environment here; scripts/test makes it"
 )
@@ -141,16 +139,16 @@ class Project:
             return await answer.json()
 
 
-class Sdk:
+class Sdk(Session):
     """The SDK in a process of its own, which is started at the first task."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        super().__init__("encord")
         self._ontology: Json | None = None
 
     async def run(self, program: str, **task: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
         """Run a program of this folder, and return what it says."""
-        said = await anyio.to_thread.run_sync(self._ask, json.dumps({"program": program, **task}))
+        said = await anyio.to_thread.run_sync(self.say, {"program": program, **task})
         assert "error" not in said, said["error"]
         return said["answer"]
 
@@ -159,27 +157,6 @@ class Sdk:
         if self._ontology is None:
             self._ontology = await self.run("sdk_ontology")
         return self._ontology
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.communicate()
-
-    def _ask(self, line: str) -> Any:  # noqa: ANN401 - JSON
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [str(PYTHON), "-m", "tests.oracles.encord.sdk_session"],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
 
 
 @asynccontextmanager

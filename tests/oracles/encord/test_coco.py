@@ -12,7 +12,8 @@ import pytest
 from pycocotools import mask as coco_masks
 
 from pipeline.wiring import seed_from
-from tests.oracles.encord.project import ROOT, Json, Project, Sdk, needs_sdk, served
+from tests.oracles.encord.project import Json, Project, Sdk, needs_sdk, served
+from tests.oracles.session import ROOT
 
 COCO = ROOT.parent / "shared" / "data" / "coco"
 MASKS = COCO / "instances_val2014_fakesegm100_results.json"

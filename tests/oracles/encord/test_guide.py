@@ -19,17 +19,8 @@ from pipeline.ports import Seed
 from tests.cli.command import environment
 from tests.oracles.encord import meant
 from tests.oracles.encord.labels import blot
-from tests.oracles.encord.project import (
-    IMAGE,
-    ROOT,
-    VIDEO,
-    Json,
-    Sdk,
-    differences,
-    needs_sdk,
-    orchard,
-    served,
-)
+from tests.oracles.encord.project import IMAGE, VIDEO, Json, Sdk, differences, needs_sdk, orchard, served
+from tests.oracles.session import ROOT
 
 pytestmark = [
     pytest.mark.anyio,

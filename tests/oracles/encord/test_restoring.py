@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.oracles.encord.planting import plant, without
-from tests.oracles.encord.project import ROOT, Project, Sdk, differences, needs_sdk, orchard
+from tests.oracles.encord.project import Project, Sdk, differences, needs_sdk, orchard
+from tests.oracles.session import ROOT
 
 pytestmark = [pytest.mark.anyio, needs_sdk]
 

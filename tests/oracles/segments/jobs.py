@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import Job, Report, run
+from pipeline import Report
+from tests.oracles.jobs import ferried
 from tests.oracles.segments.served import DATASET, Json, Served
 
 GROUND_TRUTH = "ground-truth"
@@ -22,30 +23,9 @@ def labels(
     return {**place, "url": server.running.url, "api_key": key, **settings}
 
 
-def archive(path: Path) -> Json:
-    """A folder as one side of a job."""
-    return {"platform": "archive", "path": str(path)}
-
-
 def coco(path: Path, **settings: Any) -> Json:  # noqa: ANN401 - further settings
     """A file as one side of a job."""
     return {"platform": "coco", "annotations": str(path), **settings}
-
-
-async def tried(folder: Path, source: Any, target: Json, **parts: Any) -> Report:  # noqa: ANN401 - parts of a job
-    """Run a job to its end, however it ends."""
-    name = parts.pop("name", "job")
-    given = {"engine": {"workers": 0}, "journal": f"sqlite:///{folder}/{name}.db", **parts}
-    if source is not None:
-        given["source"] = source
-    return await run(Job.from_mapping({"name": name, "target": target, **given}))
-
-
-async def ferried(folder: Path, source: Any, target: Json, **parts: Any) -> Report:  # noqa: ANN401 - parts of a job
-    """Run a job that must bring every row over."""
-    report = await tried(folder, source, target, **parts)
-    assert (report.exit_code, report.rejects) == (0, []), (report.rejects, report.losses, report.message)
-    return report
 
 
 async def edited(server: Served, folder: Path, *operations: Json, **parts: Any) -> Report:  # noqa: ANN401

@@ -1,7 +1,5 @@
 """A local Segments.ai, and the vendor's SDK as a program beside it."""
 
-import json
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,9 +16,9 @@ from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import Ontology
 from pipeline.platforms.segments.stand_in import serve
 from pipeline.ports import Running, Seed
+from tests.oracles.session import Session, python_of
 
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".venv-oracles" / "segments" / "bin" / "python"
+PYTHON = python_of("segments")
 needs_sdk = pytest.mark.skipif(
     not PYTHON.exists(), reason="the segments SDK has no environment here; scripts/test makes it"
 )
@@ -30,39 +28,17 @@ DATASET = "sandbox/dataset"
 """The dataset that the stand-in makes from its seed."""
 
 
-class Sdk:
+class Sdk(Session):
     """The SDK in a process of its own, which is started at the first task."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        super().__init__("segments")
 
     async def ask(self, command: str, running: Running, given: Json) -> Json:
         """Do one command of `sdk_commands`: its `answer`, or the `kind` of its error and the `error`."""
         key = running.environment["SEGMENTS_API_KEY"]
         task = {"command": command, "url": running.url, "key": key, "given": given}
-        return await anyio.to_thread.run_sync(self._say, json.dumps(task))
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.communicate()
-
-    def _say(self, line: str) -> Json:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [str(PYTHON), "-m", "tests.oracles.segments.sdk_session"],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-            )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        found: Json = json.loads(self._process.stdout.readline())
+        found: Json = await anyio.to_thread.run_sync(self.say, task)
         return found
 
 

@@ -18,8 +18,10 @@ from pipeline.core.masks import Raster
 from pipeline.core.ontology import ClassDef, Ontology
 from pipeline.errors import UsageError
 from pipeline.wiring import seed_from
-from tests.oracles.segments.jobs import coco, ferried, labels, tried
-from tests.oracles.segments.served import DATASET, ROOT, Json, Sdk, Served, load, needs_sdk, served
+from tests.oracles.jobs import ferried, tried
+from tests.oracles.segments.jobs import coco, labels
+from tests.oracles.segments.served import DATASET, Json, Sdk, Served, load, needs_sdk, served
+from tests.oracles.session import ROOT
 
 pytestmark = [
     # pycocotools gives arrays of an age before numpy 2.

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from tests.conformance.segments_labels import GOLDEN, NAMES, exact
-from tests.oracles.segments.jobs import archive, ferried, labels, uploads
+from tests.oracles.jobs import archive, ferried
+from tests.oracles.segments.jobs import labels, uploads
 from tests.oracles.segments.served import DATASET, Json, Sdk, Served, needs_sdk, served
 
 pytestmark = [pytest.mark.anyio, needs_sdk]

@@ -10,7 +10,8 @@ from pipeline.core.labels import Group, LabelRow, Media, MediaKind
 from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, Ontology
 from pipeline.platforms.encord.stand_in import serve as serve_encord
 from pipeline.ports import Seed
-from tests.oracles.segments.jobs import archive, ferried, labels, tried
+from tests.oracles.jobs import archive, ferried, tried
+from tests.oracles.segments.jobs import labels
 from tests.oracles.segments.rows import TASK_ATTRIBUTES, bare, row
 from tests.oracles.segments.served import Json, Sdk, Served, needs_sdk, served
 

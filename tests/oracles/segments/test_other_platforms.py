@@ -20,8 +20,9 @@ from pipeline.core.ontology import (
 )
 from pipeline.platforms.encord.stand_in import serve as serve_encord
 from pipeline.ports import Seed
+from tests.oracles.jobs import ferried, tried
 from tests.oracles.segments import meant
-from tests.oracles.segments.jobs import ferried, labels, tried
+from tests.oracles.segments.jobs import labels
 from tests.oracles.segments.rows import CATEGORIES, FRAMES, TASK_ATTRIBUTES, bare, row
 from tests.oracles.segments.served import Json, Sdk, Served, needs_sdk, served
 

@@ -12,8 +12,9 @@ from pipeline.core.instances import Instance, InstanceMap
 from pipeline.core.labels import Answer, LabelRow, Media, ObjectInstance, Occurrence, Relation
 from pipeline.core.masks import Raster
 from pipeline.core.ontology import AttributeKind
+from tests.oracles.jobs import ferried
 from tests.oracles.segments import meant
-from tests.oracles.segments.jobs import ferried, labels, uploads
+from tests.oracles.segments.jobs import labels, uploads
 from tests.oracles.segments.rows import (
     DRAWN,
     FRAMES,

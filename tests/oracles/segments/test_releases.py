@@ -1,8 +1,13 @@
 """The real SDK exports our stand-in's datasets as releases, and reads them as its users do."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from pipeline.core.labels import LabelRow, Media
+from tests.oracles.jobs import ferried
+from tests.oracles.segments.jobs import coco, labels
 from tests.oracles.segments.published import SAMPLES, TASK_ATTRIBUTES, label
 from tests.oracles.segments.served import DATASET, Sdk, load, needs_sdk, served
 from tests.oracles.segments.test_bitmaps import ANNOTATIONS, IDS
@@ -41,6 +46,36 @@ async def test_a_release_holds_every_sample_and_label(sdk: Sdk) -> None:
         assert (await server.refused("release", dataset=DATASET, name="v1"))[0] == "AlreadyExistsError"
         await server.sdk("delete_release", dataset=DATASET, name="v1")
         assert await server.sdk("releases", dataset=DATASET) == []
+
+
+async def test_a_release_keeps_the_categories_that_it_was_made_with(sdk: Sdk, tmp_path: Path) -> None:
+    async with served(sdk, ROWS, task_type="bboxes", task_attributes=TASK_ATTRIBUTES) as server:
+        attributes = label("bboxes", ELSEWHERE)
+        await server.sdk("write_label", sample=server.uuids["1.png"], attributes=attributes)
+        made = await server.sdk("release", dataset=DATASET, name="v1")
+        names = [one["name"] for one in made["dataset"]["task_attributes"]["categories"]]
+        turned = [
+            {**one, "name": name}
+            for one, name in zip(TASK_ATTRIBUTES["categories"], reversed(names), strict=True)
+        ]
+        await server.sdk(
+            "update_dataset", dataset=DATASET, task_attributes={**TASK_ATTRIBUTES, "categories": turned}
+        )
+        found = {}
+        for release in ("v1", None):
+            path = tmp_path / f"{release}.json"
+            await ferried(
+                tmp_path,
+                labels(server, release=release),
+                coco(path),
+                name=str(release),
+                allow_losses=["attribute", "classification"],
+            )
+            content = json.loads(path.read_text())
+            classes = {one["id"]: one["name"] for one in content["categories"]}
+            found[release] = [classes[one["category_id"]] for one in content["annotations"]]
+    assert found["v1"] == [names[one["category_id"] - 1] for one in attributes["annotations"]]
+    assert found[None] != found["v1"]
 
 
 @pytest.mark.parametrize("task_type", ["segmentation-bitmap", "segmentation-bitmap-highres"])

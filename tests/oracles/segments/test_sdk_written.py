@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.oracles.jobs import archive, ferried
 from tests.oracles.segments import meant
-from tests.oracles.segments.jobs import archive, edited, ferried, labels, uploads
+from tests.oracles.segments.jobs import edited, labels, uploads
 from tests.oracles.segments.published import SAMPLES, TASK_ATTRIBUTES, label
 from tests.oracles.segments.served import DATASET, Json, Sdk, Served, needs_sdk, served
 

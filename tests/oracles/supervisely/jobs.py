@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline import Job, Report, run
+from pipeline import Report
+from tests.oracles.jobs import ferried
 from tests.oracles.supervisely.served import Json, Served
 
 
@@ -12,27 +13,6 @@ def project(server: Served, project: int | str | None = None, **settings: Any) -
     token = server.running.environment["API_TOKEN"]
     place = {"platform": "supervisely", "project": server.project if project is None else project}
     return {**place, "url": server.running.url, "api_token": token, **settings}
-
-
-def archive(path: Path) -> Json:
-    """A folder as one side of a job."""
-    return {"platform": "archive", "path": str(path)}
-
-
-async def tried(folder: Path, source: Any, target: Json, **parts: Any) -> Report:  # noqa: ANN401 - parts of a job
-    """Run a job to its end, however it ends."""
-    name = parts.pop("name", "job")
-    given = {"engine": {"workers": 0}, "journal": f"sqlite:///{folder}/{name}.db", **parts}
-    if source is not None:
-        given["source"] = source
-    return await run(Job.from_mapping({"name": name, "target": target, **given}))
-
-
-async def ferried(folder: Path, source: Any, target: Json, **parts: Any) -> Report:  # noqa: ANN401 - parts of a job
-    """Run a job that must bring every row over."""
-    report = await tried(folder, source, target, **parts)
-    assert (report.exit_code, report.rejects) == (0, []), (report.rejects, report.losses, report.message)
-    return report
 
 
 async def edited(server: Served, folder: Path, *operations: Json, **parts: Any) -> Report:  # noqa: ANN401

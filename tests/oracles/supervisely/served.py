@@ -1,12 +1,8 @@
 """A local Supervisely, and the vendor's SDK as a program beside it."""
 
-import json
-import os
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,9 +13,9 @@ from pipeline.core.labels import LabelRow, Media
 from pipeline.core.ontology import Ontology
 from pipeline.platforms.supervisely.stand_in import serve
 from pipeline.ports import Running, Seed
+from tests.oracles.session import Session, python_of
 
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".venv-oracles" / "supervisely" / "bin" / "python"
+PYTHON = python_of("supervisely")
 needs_sdk = pytest.mark.skipif(
     not PYTHON.exists(), reason="the supervisely SDK has no environment here; scripts/test makes it"
 )
@@ -29,40 +25,17 @@ WORKSPACE = 619
 """The workspace of the stand-in."""
 
 
-class Sdk:
+class Sdk(Session):
     """The SDK in a process of its own, which is started at the first task."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        super().__init__("supervisely", {"SUPERVISELY_SKIP_HTTPS_USER_HELPER_CHECK": "true"})
 
     async def ask(self, command: str, running: Running, given: Json) -> Json:
         """Do one command of `sdk_commands`: its `answer`, or the `kind` of its error and the `error`."""
         token = running.environment["API_TOKEN"]
         task = {"command": command, "url": running.url, "token": token, "given": given}
-        return await anyio.to_thread.run_sync(self._say, json.dumps(task))
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.communicate()
-
-    def _say(self, line: str) -> Json:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [str(PYTHON), "-m", "tests.oracles.supervisely.sdk_session"],
-                cwd=ROOT,
-                env=os.environ | {"SUPERVISELY_SKIP_HTTPS_USER_HELPER_CHECK": "true"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-            )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        found: Json = json.loads(self._process.stdout.readline())
+        found: Json = await anyio.to_thread.run_sync(self.say, task)
         return found
 
 

@@ -49,8 +49,9 @@ from pipeline.core.rows import MediaMode, Mode
 from pipeline.ports import Plan
 from pipeline.sandbox.drawn import drawn_ontology, drawn_rows
 from tests.conformance.supervisely_export import bring, copied, picture, read, source_of, tasks_from
+from tests.oracles.session import ROOT
 from tests.oracles.supervisely.samples import GEOMETRIES, HEIGHT, KINDS, META, WIDTH, annotation, label
-from tests.oracles.supervisely.served import PYTHON, ROOT, Json, needs_sdk
+from tests.oracles.supervisely.served import PYTHON, Json, needs_sdk
 
 pytestmark = [pytest.mark.anyio, needs_sdk]
 

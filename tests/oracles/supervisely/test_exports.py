@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracles.supervisely.jobs import ferried, project
+from tests.oracles.jobs import ferried
+from tests.oracles.supervisely.jobs import project
 from tests.oracles.supervisely.samples import META
 from tests.oracles.supervisely.served import WORKSPACE, Json, Sdk, Served, needs_sdk
 from tests.oracles.supervisely.written import ordered, seen, written

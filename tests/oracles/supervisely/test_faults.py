@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pipeline.platforms.supervisely.stand_in.media import black_png
+from pipeline.sandbox.pictures import black_png
 from tests.oracles.supervisely.samples import META, annotation, label
 from tests.oracles.supervisely.served import Json, Sdk, Served, needs_sdk, pictures, served
 

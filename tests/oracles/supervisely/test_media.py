@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.core.labels import LabelRow, Media
-from tests.oracles.supervisely.jobs import archive, ferried, project, tried
+from tests.oracles.jobs import archive, ferried, tried
+from tests.oracles.supervisely.jobs import project
 from tests.oracles.supervisely.rows import GEOMETRIES, labelled, row
 from tests.oracles.supervisely.samples import HEIGHT, META, WIDTH
 from tests.oracles.supervisely.served import WORKSPACE, Json, Sdk, Served, needs_sdk, pictures, served

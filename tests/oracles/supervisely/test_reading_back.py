@@ -9,7 +9,8 @@ import pytest
 from pipeline.core.labels import Group, LabelRow, Provenance
 from pipeline.core.ontology import Ontology
 from pipeline.platforms.supervisely.convert import read_ontology
-from tests.oracles.supervisely.jobs import ferried, project, saves
+from tests.oracles.jobs import ferried
+from tests.oracles.supervisely.jobs import project, saves
 from tests.oracles.supervisely.rows import (
     GEOMETRIES,
     TAGS,

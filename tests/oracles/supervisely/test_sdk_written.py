@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracles.supervisely.jobs import archive, edited, ferried, project, saves
+from tests.oracles.jobs import archive, ferried
+from tests.oracles.supervisely.jobs import edited, project, saves
 from tests.oracles.supervisely.samples import annotation
 from tests.oracles.supervisely.served import WORKSPACE, Json, Sdk, needs_sdk
 from tests.oracles.supervisely.written import ordered, seen, written

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.oracles.supervisely.jobs import ferried
-from tests.oracles.supervisely.served import ROOT, WORKSPACE, Json, Sdk, needs_sdk, served
+from tests.oracles.jobs import ferried
+from tests.oracles.session import ROOT
+from tests.oracles.supervisely.served import WORKSPACE, Json, Sdk, needs_sdk, served
 
 pytestmark = [pytest.mark.anyio, needs_sdk]
 

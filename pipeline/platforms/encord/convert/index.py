@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.core.geometry import Shape
-from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, Ontology, OptionDef
+from pipeline.core.ontology import AttributeDef, ClassDef, Ontology, OptionDef
 from pipeline.errors import UsageError
 from pipeline.platforms.encord.wire import DRAWN, RELATION_SUFFIX, SHAPE_NAMES, Json
 
@@ -233,8 +233,3 @@ def missing_attribute(label: Label, name: str, known: Mapping[str, Any]) -> str:
     names = ", ".join(sorted(known)) or "none"
     message = f"no attribute {name!r} in {label.name!r} of the ontology (known: {names})"
     return f"{message}; add it there, or rename it"
-
-
-def is_answerable(attribute: Attribute) -> bool:
-    """Whether this model can answer the attribute at all."""
-    return attribute.definition.kind is not AttributeKind.JSON

@@ -1,6 +1,6 @@
 """Bitmaps: pictures whose pixels are ids of annotations, one for each frame."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.core.instances import InstanceMap
@@ -99,9 +99,3 @@ def meant(picture: InstanceMap, ids: Iterable[int]) -> dict[str, Any]:
     if strays := sorted(set(picture.present) - known.keys()):
         kept["strays"] = strays
     return kept
-
-
-def kept_pictures(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give what the `raw` of a row keeps of its pictures, by `frame_key`."""
-    for key, found in json_of(raw.get("pictures")).items():
-        yield key, json_of(found)

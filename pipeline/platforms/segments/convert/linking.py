@@ -3,11 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.core import spans
 from pipeline.core.labels import Answer, Group, Relation
 from pipeline.core.losses import LossKind
-from pipeline.platforms.segments.convert.attributes import AnswerError, plain_value, read_answer, same_answer
+from pipeline.platforms.segments.convert.attributes import AnswerError, plain_value, same_answer
 from pipeline.platforms.segments.convert.context import Before, Packing
-from pipeline.platforms.segments.convert.links import LINK, connections, union
+from pipeline.platforms.segments.convert.links import (
+    LINK,
+    connections,
+    link_frames,
+    read_link_answers,
+    union,
+)
 from pipeline.platforms.segments.convert.numeric import whole
 from pipeline.platforms.segments.convert.project import json_of
 from pipeline.platforms.segments.wire import Json, JsonValue
@@ -59,7 +66,7 @@ def _of_relations(packing: Packing, came: Sequence[Came], *, held: bool) -> list
             continue
         alike = [one for one in left if (one.source, one.target) == (source, target)]
         if alike:
-            before = _answers(json)
+            before = read_link_answers(json, moving=packing.project.kind.sequence)
             best = next((one for one in alike if _same(one.answers, before)), alike[0])
             left.remove(best)
             links.append(_patched(packing, json, best))
@@ -88,35 +95,65 @@ def _tracks(packing: Packing, relation: Relation) -> set[int]:
     return {packing.written[name].track for name in (relation.source, relation.target)}
 
 
-def _answers(json: Mapping[str, Any]) -> tuple[Answer, ...]:
-    said = json_of(json.get("attributes"))
-    found = (read_answer(name, value, None) for name, value in said.items())
-    return tuple(one for one in found if one is not None)
-
-
 def _same(one: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
     if len(one) != len(other):
         return False
-    return all(a.attribute == b.attribute and same_answer(a, b) for a, b in zip(one, other, strict=True))
+    return all(
+        a.attribute == b.attribute and a.frames == b.frames and same_answer(a, b)
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def _patched(packing: Packing, json: Mapping[str, Any], relation: Relation) -> Json:
     link = _aimed(packing, dict(json), relation.source, relation.target)
-    if _same(relation.answers, _answers(json)):
+    if _same(relation.answers, read_link_answers(json, moving=packing.project.kind.sequence)):
         return link
-    values = _values(packing, relation)
-    kept = {name: value for name, value in json_of(json.get("attributes")).items() if value is None}
-    return {**link, "attributes": {**kept, **values}}
+    return {**link, **_said(packing, relation, json)}
 
 
 def _new(packing: Packing, relation: Relation) -> Json:
     link = _aimed(packing, {}, relation.source, relation.target)
-    return {**link, "attributes": _values(packing, relation)} if relation.answers else link
+    return {**link, **_said(packing, relation, link)}
 
 
-def _values(packing: Packing, relation: Relation) -> Json:
+def _said(packing: Packing, relation: Relation, came: Mapping[str, Any]) -> Json:
+    """Return what a link says, of itself and of frames. A null that came says nothing, and stays."""
+    still = [one for one in relation.answers if one.frames is None]
+    moving = [one for one in relation.answers if one.frames is not None]
+    if not packing.project.kind.sequence:
+        still, moving = [*still, *_at(moving, 0)], []
+    said: Json = {}
+    if still or "attributes" in came:
+        said["attributes"] = _values(packing, relation, still, came)
+    frames = link_frames(came)
+    if moving:
+        new: Json = {"attributes": {}}
+        frames += [new] * (_frame_count(packing) - len(frames))
+    if frames:
+        said["frames"] = [
+            {**frame, "attributes": _values(packing, relation, answers, frame)}
+            if (answers := _at(moving, at)) or "attributes" in frame
+            else dict(frame)
+            for at, frame in enumerate(frames)
+        ]
+    return said
+
+
+def _at(answers: Sequence[Answer], frame: int) -> list[Answer]:
+    return [one for one in answers if spans.holds(one.frames or (), frame)]
+
+
+def _frame_count(packing: Packing) -> int:
+    """How many frames the sample has; where nobody knows it, those that objects are on."""
+    row = packing.row
+    seen = (1 + max(item.occurrences, default=-1) for item in row.objects)
+    return max((row.frame_count or 0, *(one.frame_count or 0 for one in row.sensors), *seen))
+
+
+def _values(packing: Packing, relation: Relation, answers: Sequence[Answer], came: Mapping[str, Any]) -> Json:
+    kept = {name: value for name, value in json_of(came.get("attributes")).items() if value is None}
     try:
-        return {answer.attribute: plain_value(answer) for answer in relation.answers}
+        return {**kept, **{answer.attribute: plain_value(answer) for answer in answers}}
     except AnswerError as error:
         where = f"link from {relation.source!r} to {relation.target!r}"
         raise packing.refuse(where, error) from error

@@ -5,10 +5,12 @@ that is still there goes back as it is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pipeline.core.labels import Group, Relation
-from pipeline.platforms.segments.convert.attributes import read_answer
+from pipeline.core import spans
+from pipeline.core.labels import Answer, Group, Relation
+from pipeline.platforms.segments.convert.attributes import by_value, read_answer
 from pipeline.platforms.segments.convert.noting import Reading
 from pipeline.platforms.segments.convert.project import json_of
 from pipeline.platforms.segments.wire import JsonValue
@@ -23,14 +25,36 @@ class Link(NamedTuple):
     source: str | None
     target: str | None
 
-    def relation(self) -> Relation | None:
-        """Return the link as a relation; one that hangs in the air is none."""
+    def relation(self, *, moving: bool) -> Relation | None:
+        """Return the link as a relation; one that hangs in the air is none. `moving`: labels have frames."""
         if self.source is None or self.target is None:
             return None
-        answers = (
-            read_answer(name, value, None) for name, value in json_of(self.json.get("attributes")).items()
-        )
-        return Relation(LINK, self.source, self.target, tuple(one for one in answers if one is not None))
+        return Relation(LINK, self.source, self.target, read_link_answers(self.json, moving=moving))
+
+
+def read_link_answers(link: Mapping[str, Any], *, moving: bool) -> tuple[Answer, ...]:
+    """Return the attributes of a link as answers, and, where `moving`, those on its frames."""
+    said = json_of(link.get("attributes")).items()
+    still = [one for name, value in said if (one := read_answer(name, value, None)) is not None]
+    found: dict[str, dict[int, Answer]] = {}
+    for frame, attributes in enumerate(link_frames(link) if moving else ()):
+        for name, value in json_of(attributes.get("attributes")).items():
+            if (one := read_answer(name, value, None)) is not None:
+                found.setdefault(name, {})[frame] = one
+    return (
+        *still,
+        *(
+            replace(one, frames=spans.of_frames(held))
+            for values in found.values()
+            for one, held in by_value(values)
+        ),
+    )
+
+
+def link_frames(link: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a link says of each frame of the sample."""
+    frames = link.get("frames")
+    return [json_of(frame) for frame in frames] if isinstance(frames, list) else []
 
 
 def read_links(reading: Reading, found: JsonValue, names: Mapping[int, str]) -> list[Link]:

@@ -85,7 +85,8 @@ def _linked(
 ) -> tuple[tuple[ObjectInstance, ...], tuple[Group, ...], tuple[Relation, ...]]:
     """Objects, groups and relations: links are one or the other, as the rules say, and so are answers."""
     groups: tuple[Group, ...] = ()
-    relations = tuple(one for link in links if (one := link.relation()) is not None)
+    moving = project.kind.sequence
+    relations = tuple(one for link in links if (one := link.relation(moving=moving)) is not None)
     if project.rules.group_links:
         groups, relations = grouped(relations, [item.id for item in objects]), ()
     name = project.rules.group_attribute

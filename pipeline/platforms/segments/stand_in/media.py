@@ -1,10 +1,7 @@
 """Pictures and point clouds of the seed's rows: made when they are asked for, of the right size."""
 
-import struct
-import zlib
+from pipeline.sandbox.pictures import black_png
 
-DEFAULT_SIZE = (480, 640)
-"""Height and width of a picture whose size the seed does not know."""
 POINT_BYTES = 16
 """x, y, z and intensity of one point in KITTI's form, as float32."""
 
@@ -31,20 +28,3 @@ class Pictures:
             return black_png(*size), "image/png"
         points = self._points.get(path)
         return None if points is None else (bytes(POINT_BYTES * points), "application/octet-stream")
-
-
-def black_png(height: int, width: int) -> bytes:
-    """Return a black picture, one bit per pixel."""
-    line = bytes(1 + (width + 7) // 8)
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)),
-            _chunk(b"IDAT", zlib.compress(line * height, 1)),
-            _chunk(b"IEND", b""),
-        )
-    )
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -9,9 +9,10 @@ import msgspec
 
 from pipeline.core.labels import LabelRow, Media, MediaKind, Sensor
 from pipeline.errors import UsageError
-from pipeline.platforms.segments.stand_in.media import DEFAULT_SIZE, Pictures
+from pipeline.platforms.segments.stand_in.media import Pictures
 from pipeline.platforms.segments.stand_in.storage import ROOT
 from pipeline.platforms.segments.stand_in.world import Dataset, Sample, sample_of
+from pipeline.sandbox.pictures import DEFAULT_SIZE
 
 NAMESPACE = UUID("0c4f6c0a-54e4-5d36-9f0e-3d3b8b8a5a11")
 

@@ -1,6 +1,7 @@
 """The JSON of Supervisely and the label model, both ways. Pure: no file, socket or clock."""
 
 from pipeline.platforms.supervisely.convert.files import from_file, to_file
+from pipeline.platforms.supervisely.convert.geometry import GeometryError
 from pipeline.platforms.supervisely.convert.groups import group_key
 from pipeline.platforms.supervisely.convert.merging import Merged, merge_meta
 from pipeline.platforms.supervisely.convert.ontology import read_ontology
@@ -9,6 +10,7 @@ from pipeline.platforms.supervisely.convert.project import Opened, Project, Read
 from pipeline.platforms.supervisely.convert.reading import alpha_figures, read_row
 
 __all__ = [
+    "GeometryError",
     "Merged",
     "Opened",
     "Project",

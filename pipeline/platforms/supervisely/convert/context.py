@@ -9,7 +9,7 @@ from pipeline.core.rows import EditedRow
 from pipeline.errors import RowError, UsageError
 from pipeline.platforms.supervisely.convert.geometry import NO_NODES, Drawn, Nodes
 from pipeline.platforms.supervisely.convert.project import Opened, Project, json_of
-from pipeline.platforms.supervisely.wire import PLATFORM, Image, Json
+from pipeline.platforms.supervisely.wire import PLATFORM, Image, Json, is_size
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Packing:
             return image.height, image.width
         size = json_of((self.opened.annotation or {}).get("size"))
         height, width = size.get("height"), size.get("width")
-        if type(height) is int and type(width) is int:
+        if is_size(height) and is_size(width):
             return height, width
         return self.row.size_at(0)
 

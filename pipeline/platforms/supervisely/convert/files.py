@@ -15,7 +15,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from pipeline.platforms.supervisely.convert.geometry import GEOMETRY_KEYS, kind_of
+from pipeline.platforms.supervisely.convert.geometry import (
+    GEOMETRY_KEYS,
+    GeometryError,
+    kind_of,
+    undrawn,
+)
 from pipeline.platforms.supervisely.convert.project import json_of
 from pipeline.platforms.supervisely.wire import MULTIPOLYGON, Json, JsonValue
 
@@ -51,11 +56,14 @@ def to_file(annotation: Json) -> Json:
 def from_file(annotation: Json) -> Json:
     """Return an annotation of a file as it is on the wire. What is given is not changed.
 
-    Raises KeyError, TypeError, ValueError, AttributeError or IndexError for JSON that is no annotation.
+    Raises GeometryError for JSON that is no annotation.
     """
     size = json_of(annotation.get("size"))
     way = _Way(-1, size.get("width"), size.get("height"))
-    return {**annotation, "objects": [_from_file(one, way) for one in annotation.get("objects") or ()]}
+    labels = annotation.get("objects") or []
+    if not isinstance(labels, list):
+        raise GeometryError(f"'objects': found {labels!r:.80}, expected a list of labels")
+    return {**annotation, "objects": [_checked(at, one, way) for at, one in enumerate(labels)]}
 
 
 def _to_file(label: Json, way: _Way) -> Json:
@@ -64,6 +72,16 @@ def _to_file(label: Json, way: _Way) -> Json:
         return moved
     keys = GEOMETRY_KEYS[kind_of(label)]
     return {**moved, SUBPIXEL: {key: label[key] for key in keys if key in label}}
+
+
+def _checked(at: int, label: JsonValue, way: _Way) -> Json:
+    if not isinstance(label, Mapping):
+        raise GeometryError(f"label {at}: found {label!r:.80}, expected a label")
+    try:
+        return _from_file({**label}, way)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        message = f"label {label.get('id', at)}: {undrawn(kind_of(label), label)}"
+        raise GeometryError(message) from error
 
 
 def _from_file(label: Json, way: _Way) -> Json:

@@ -96,13 +96,17 @@ def read_geometry(kind: str, label: Mapping[str, Any], place: Drawn) -> Geometry
         return None
     try:
         return read(label, place)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         if isinstance(error, GeometryError) or kind == "alpha_mask":
             raise
-        keys = " and ".join(repr(key) for key in GEOMETRY_KEYS[kind][:1])
-        shown = str({key: label.get(key) for key in GEOMETRY_KEYS[kind] if key in label})[:80]
-        message = f"{keys} of a {kind}: found {shown} ({type(error).__name__}), expected its coordinates"
-        raise GeometryError(message) from error
+        raise undrawn(kind, label) from error
+
+
+def undrawn(kind: str, label: Mapping[str, Any]) -> GeometryError:
+    """Return the error for a label whose keys do not draw what it is said to be."""
+    keys = GEOMETRY_KEYS[kind]
+    shown = str({key: label.get(key) for key in keys if key in label})[:80]
+    return GeometryError(f"{keys[0]!r} of a {kind}: found {shown}, expected its coordinates")
 
 
 def _box(label: Mapping[str, Any], _: Drawn) -> Box:
@@ -119,6 +123,7 @@ def _corners(points: JsonValue) -> tuple[float, float, float, float]:
     (one_x, one_y), (other_x, other_y) = points
     if not _NUMBERS.issuperset((type(one_x), type(one_y), type(other_x), type(other_y))):
         raise GeometryError(f"corners of a box: found {str(points)[:80]}, expected two points of numbers")
+    _finite((one_x, one_y, other_x, other_y))
     left, right = (one_x, other_x) if one_x <= other_x else (other_x, one_x)
     top, bottom = (one_y, other_y) if one_y <= other_y else (other_y, one_y)
     return left, top, right - left, bottom - top
@@ -129,6 +134,7 @@ def _points(points: JsonValue) -> Ring:
     flat = list(map(type, chain.from_iterable(found)))
     if not _NUMBERS.issuperset(flat) or len(flat) != 2 * len(found) or any(len(one) != 2 for one in found):  # noqa: PLR2004
         raise GeometryError(f"points: found {str(points)[:80]}, expected a list of [x, y]")
+    _finite(chain.from_iterable(found))
     return found
 
 
@@ -212,6 +218,7 @@ def _cuboid(label: Mapping[str, Any], _: Drawn) -> Cuboid2D:
 def _number(value: JsonValue) -> float:
     if type(value) not in _NUMBERS:
         raise GeometryError(f"found {str(value)[:60]}, expected a number")
+    _finite((value,))
     return value  # type: ignore[no-any-return] # a number, as was just seen
 
 
@@ -277,6 +284,7 @@ def _pairs(points: Iterable[Sequence[float]]) -> list[list[float]]:
 
 
 def _finite(numbers: Iterable[float]) -> list[float]:
+    """Return numbers as they are. Raises GeometryError, and OverflowError for one that no float can be."""
     found = list(numbers)
     if not all(map(isfinite, found)):
         wrong = next(one for one in found if not isfinite(one))

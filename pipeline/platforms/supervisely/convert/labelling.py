@@ -12,6 +12,7 @@ from pipeline.core.labels import ObjectInstance, Occurrence
 from pipeline.core.losses import LossKind
 from pipeline.core.masks import EncodedMask, Mask, MaskError, Raster
 from pipeline.core.measure import ring_area
+from pipeline.platforms.supervisely.convert.bounds import check_inside
 from pipeline.platforms.supervisely.convert.context import Packing, named, own_raw
 from pipeline.platforms.supervisely.convert.geometry import (
     GEOMETRY_KEYS,
@@ -180,6 +181,7 @@ def _drawing(packing: Packing, known: Class, kind: str, geometry: Geometry, raw:
         return geometry_json(geometry, kind, place)
     if raw is not None and kind_of(raw, kind) == kind and _draws(raw, kind, geometry, place):
         return {}
+    check_inside(geometry, place)
     return geometry_json(geometry, kind, place, raw)
 
 

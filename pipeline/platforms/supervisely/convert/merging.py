@@ -159,7 +159,8 @@ class _Merging:
     def _compare(self, item: ClassDef, there: Json) -> None:
         shape = _shape_name(item, self.rules)
         held = there["shape"]
-        fits = held in (shape, ANY, NAMES.get(item.shape))
+        # A class of any shape may have labels of this one only: each is judged when it is written.
+        fits = held in (shape, ANY, NAMES.get(item.shape)) or item.shape is Shape.ANY
         if not fits and not (held == MULTIPOLYGON and item.shape is Shape.POLYGON):
             self.conflicts.append(
                 f"class {item.name!r} is there with shape {held}, and the labels are {shape}; add `convert` "
@@ -168,7 +169,7 @@ class _Merging:
         if held == ANY:
             there = self._complete(item, there)
         nodes = {name for _, name, _, _ in nodes_of(there)}
-        template = item.skeleton.nodes if item.skeleton else ()
+        template = item.skeleton.nodes if item.skeleton and held in (NAMES[Shape.SKELETON], ANY) else ()
         missing = [node.name for node in template if node.name not in nodes]
         if missing and (nodes or held != ANY):
             names = ", ".join(map(repr, missing))

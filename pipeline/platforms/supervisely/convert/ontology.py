@@ -5,7 +5,7 @@ which the label model does not know go out as they came in.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.core.geometry import Shape
@@ -52,34 +52,52 @@ def read_ontology(meta: Json) -> Ontology:
     """
     try:
         tags = tags_of(meta)
-        classes = tuple(_class(found, tags) for found in meta["classes"])
+        classes = tuple(_class(found, tags) for found in _list_of(meta, "classes"))
         marks = tuple(
             ClassificationDef(_attribute(tag), _id(tag), whole_row=True, raw={PLATFORM: dict(tag)})
             for tag in tags
             if (tag.get("applicable_type") or "all") in ("all", "imagesOnly")
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"the classes and tags of the project cannot be read ({type(error).__name__}: {error})"
+        message = f"the classes and tags of the project cannot be read ({error})"
         raise UsageError(f"{message}; is its meta.json what Supervisely wrote?") from error
     return Ontology(classes, marks)
 
 
 def tags_of(meta: Json) -> list[Json]:
     """Return the tags of a meta, each name once; old metas have those of images and of labels apart."""
-    found: dict[str, Json] = {str(tag["name"]): tag for tag in meta.get("tags") or ()}
+    found: dict[str, Json] = {_tag_name(tag): tag for tag in _list_of({"tags": (), **meta}, "tags")}
     for key, applicable in (("tags_images", "imagesOnly"), ("tags_objects", "objectsOnly")):
         for tag in meta.get(key) or ():
             said = {"name": tag, "value_type": "none"} if isinstance(tag, str) else dict(tag)
-            before = found.get(said["name"])
+            before = found.get(_tag_name(said))
             said["applicable_type"] = applicable if before is None else "all"
             found[said["name"]] = said
     return list(found.values())
 
 
+def _list_of(meta: Json, key: str) -> Sequence[JsonValue]:
+    found = meta.get(key)
+    if not isinstance(found, list | tuple):
+        raise TypeError(f"{key!r}: found {found!r:.60}, expected a list")
+    return found
+
+
+def _tag_name(tag: JsonValue) -> str:
+    if not isinstance(tag, Mapping):
+        raise TypeError(f"tag: found {tag!r:.60}, expected its name and the type of its values")
+    name = tag.get("name")
+    if not isinstance(name, str):
+        raise TypeError(f"name of a tag: found {name!r:.60}, expected text")
+    return name
+
+
 def _class(found: Json, tags: list[Json]) -> ClassDef:
-    name, shape = found["title"], found["shape"]
+    if not isinstance(found, Mapping):
+        raise TypeError(f"class: found {found!r:.60}, expected its title and shape")
+    name, shape = found.get("title"), found.get("shape")
     if not isinstance(name, str) or not isinstance(shape, str):
-        raise TypeError(f"class {name!r} of shape {shape!r}: both are text")
+        raise TypeError(f"class {name!r:.60} of shape {shape!r:.60}: both have to be text")
     attributes = tuple(_attribute(tag) for tag in tags if _is_of(tag, name))
     drawn = Shape.ANY if shape == ANY else SHAPES.get(shape, Shape.OTHER)
     skeleton = _template(found) if drawn in (Shape.SKELETON, Shape.ANY) else None

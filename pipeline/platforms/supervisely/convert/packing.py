@@ -18,6 +18,7 @@ from pipeline.platforms.supervisely.convert.groups import joined, keys_of
 from pipeline.platforms.supervisely.convert.labelling import PLACE_KEYS, Written, write_object
 from pipeline.platforms.supervisely.convert.marks import new_marks, write_marks
 from pipeline.platforms.supervisely.convert.meaning import digest_of, meaning_of_image, meaning_of_label
+from pipeline.platforms.supervisely.convert.pairing import paired
 from pipeline.platforms.supervisely.convert.project import Opened, Project, json_of
 from pipeline.platforms.supervisely.convert.tags import without_place
 from pipeline.platforms.supervisely.wire import MULTIPOLYGON, PLATFORM, SEPARATE, Json, JsonValue
@@ -93,17 +94,18 @@ def _labels(packing: Packing) -> list[Written]:
     if not packing.edited.append or existing is None:
         return [one for item in packing.row.objects if (one := write_object(packing, item)) is not None]
     kept = [one for item in existing.objects if (one := write_object(packing, item)) is not None]
-    said = {_meaning(packing, one.label): one.id for one in kept}
-    names: dict[str, str] = {}
+    mine = [one for item in packing.row.objects if (one := write_object(packing, item)) is not None]
+    names = paired(
+        {one.id: _meaning(packing, one.label) for one in mine},
+        packing.row.groups,
+        {one.id: _meaning(packing, one.label) for one in kept},
+        existing.groups,
+        {one.id for one in mine if one.in_place},
+    )
     added = []
-    for item in packing.row.objects:
-        one = write_object(packing, item)
-        if one is None:
-            continue
-        there = item.id if one.in_place else said.get(_meaning(packing, one.label))
-        names[item.id] = there or _free(item.id, packing.there)
-        if there is None:
-            added.append(one._replace(id=names[item.id]))
+    for one in (one for one in mine if one.id not in names):
+        names[one.id] = _free(one.id, packing.there)
+        added.append(one._replace(id=names[one.id]))
     packing.row = _joined(packing, existing, names)
     return kept + added
 

@@ -23,8 +23,8 @@ from pipeline.core.masks import MaskError
 from pipeline.errors import RowError
 from pipeline.platforms.supervisely.convert.geometry import Drawn, GeometryError, kind_of, read_geometry
 from pipeline.platforms.supervisely.convert.project import Project, Read, json_of
-from pipeline.platforms.supervisely.convert.tags import read_tags
-from pipeline.platforms.supervisely.wire import PLATFORM, Image, Json, JsonValue
+from pipeline.platforms.supervisely.convert.tags import TagsError, read_tags
+from pipeline.platforms.supervisely.wire import PLATFORM, Image, Json, JsonValue, is_size, text_of
 
 OTHERS = "others"
 """The key of a row's `raw` under which labels are kept that the label model does not draw."""
@@ -47,15 +47,20 @@ class _Reading:
     ids: set[str] = field(default_factory=set)
 
     def refuse(self, where: str, why: object) -> RowError:
-        return RowError(f"row {self.image.path!r}, {where}: {why}; correct it in Supervisely")
+        place = "in Supervisely" if self.image.id else "in its file"
+        return RowError(f"row {self.image.path!r}, {where}: {why}; correct it {place}")
 
 
 def alpha_figures(annotation: Json | None) -> list[int]:
     """Return the figure ids of the alpha masks whose bitmaps have to be asked for."""
+    labels = (annotation or {}).get("objects")
     return [
         label["id"]
-        for label in (annotation or {}).get("objects") or ()
-        if label.get("geometryType") == "alpha_mask" and not label.get("bitmap") and "id" in label
+        for label in (labels if isinstance(labels, list) else ())
+        if isinstance(label, Mapping)
+        and label.get("geometryType") == "alpha_mask"
+        and not label.get("bitmap")
+        and type(label.get("id")) is int
     ]
 
 
@@ -75,6 +80,8 @@ def read_row(
     size = _size(image, said)
     reading = _Reading(image, project, size, geometries or {})
     labels = said.get("objects") or ()
+    if not isinstance(labels, list | tuple):
+        raise reading.refuse("its labels", f"'objects': found {labels!r:.60}, expected a list of labels")
     found = [one for at, label in enumerate(labels) if (one := _object(reading, at, label)) is not None]
     rest: Json = {
         "dataset": image.dataset,
@@ -104,7 +111,7 @@ def _size(image: Image, said: Mapping[str, Any]) -> tuple[int, int] | None:
         return image.height, image.width
     size = json_of(said.get("size"))
     height, width = size.get("height"), size.get("width")
-    return (height, width) if type(height) is int and type(width) is int and height and width else None
+    return (height, width) if is_size(height) and is_size(width) else None
 
 
 def _media(image: Image, size: tuple[int, int] | None) -> Media:
@@ -127,7 +134,7 @@ def _about(image: Image) -> Json:
 def _object(reading: _Reading, at: int, label: JsonValue) -> ObjectInstance | None:
     """The object of a label, or None for one that is kept as it came."""
     try:
-        name = label["classTitle"]
+        name = _class_name(label)
         known = reading.project.classes.get(name)
         kind = kind_of(label, known.shape if known is not None else None)
         whole = _with_bitmap(reading, label) if kind == "alpha_mask" else label
@@ -137,9 +144,10 @@ def _object(reading: _Reading, at: int, label: JsonValue) -> ObjectInstance | No
         said = read_tags(label.get("tags"), reading.project)
         number = _identity(reading, label)
         group = label.get("instance")
-    except (KeyError, TypeError, ValueError, AttributeError, GeometryError, MaskError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, MaskError) as error:
         shown = label.get("id", at) if isinstance(label, Mapping) else at
-        why = error if isinstance(error, GeometryError | MaskError) else f"{type(error).__name__}: {error}"
+        said_so = isinstance(error, GeometryError | TagsError | MaskError)
+        why = error if said_so else f"{type(error).__name__}: {error}"
         raise reading.refuse(f"label {shown}", why) from error
     if geometry is None:
         _keep(reading, number, name, kind, whole)
@@ -149,6 +157,15 @@ def _object(reading: _Reading, at: int, label: JsonValue) -> ObjectInstance | No
     raw = {**whole, "bitmap": None} if kind == "bitmap" else whole
     found = Occurrence(geometry, confidence=said.confidence, provenance=_provenance(label))
     return ObjectInstance(number, name, {0: found}, said.answers, raw=Raw(PLATFORM, raw))
+
+
+def _class_name(label: JsonValue) -> str:
+    if not isinstance(label, Mapping):
+        raise GeometryError(f"found {label!r:.60}, expected a label")
+    name = label.get("classTitle")
+    if type(name) is not str:
+        raise GeometryError(f"'classTitle': found {name!r:.60}, expected the name of a class")
+    return name
 
 
 def _keep(reading: _Reading, number: str, name: str, kind: str, label: Json) -> None:
@@ -188,7 +205,7 @@ _BY_MODEL = Provenance(manual=False)
 def _provenance(label: Json) -> Provenance:
     """A label was made by a person, by a model, or by a model and then corrected by a person."""
     manual = not (label.get("nnCreated") and label.get("nnUpdated"))
-    created, author, edited = label.get("createdAt"), label.get("labelerLogin"), label.get("updatedAt")
+    created, author, edited = (text_of(label.get(key)) for key in ("createdAt", "labelerLogin", "updatedAt"))
     if created is None and author is None and edited is None:
         return (_BY_HAND if manual else _BY_MODEL) if "nnCreated" in label else NO_PROVENANCE
     return Provenance(created, author, edited, manual=manual)
@@ -203,8 +220,8 @@ def _marks(reading: _Reading, tags: JsonValue) -> tuple[Classification, ...]:
         by_name: dict[str, list[JsonValue]] = {}
         for tag in tags:
             by_name.setdefault(tag if type(tag) is str else tag["name"], []).append(tag)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise reading.refuse("tags of the image", f"{type(error).__name__}: {error}") from error
+    except TagsError as error:
+        raise reading.refuse("tags of the image", error) from error
     return tuple(
         Classification(
             f"tag-{answer.attribute}", answer, raw=Raw(PLATFORM, {"tags": by_name[answer.attribute]})

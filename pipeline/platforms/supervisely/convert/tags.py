@@ -30,6 +30,10 @@ class AnswerError(ValueError):
     """An answer that does not fit its tag; the message says which, and what would."""
 
 
+class TagsError(ValueError):
+    """JSON that is no list of tags; the message says what was found."""
+
+
 class Said(NamedTuple):
     """What the tags of a label say, and the confidence among them."""
 
@@ -46,16 +50,18 @@ _NOTHING: Final = Said()
 def read_tags(tags: JsonValue, project: Project, *, of_image: bool = False) -> Said:
     """Return what tags say, in the order in which their names come. An image has no confidence.
 
-    Raises TypeError and KeyError for JSON that is no list of tags.
+    Raises TagsError for JSON that is no list of tags.
     """
     if not tags:
         return _NOTHING
+    if isinstance(tags, str) or not isinstance(tags, Sequence):
+        raise TagsError(f"tags: found {tags!r:.60}, expected a list")
     found: dict[str, list[JsonValue]] = {}
     for tag in tags:
         if type(tag) is str:
             found.setdefault(tag, []).append(None)
         else:
-            found.setdefault(tag["name"], []).append(tag.get("value"))
+            found.setdefault(_name(tag), []).append(tag.get("value"))
     confidence = None
     wanted = None if of_image else project.rules.confidence_tag
     if wanted is not None and wanted in found:
@@ -65,6 +71,15 @@ def read_tags(tags: JsonValue, project: Project, *, of_image: bool = False) -> S
     known = project.tags
     answers = tuple(_answer(name, values, known.get(name)) for name, values in found.items())
     return Said(answers, confidence)
+
+
+def _name(tag: JsonValue) -> str:
+    if not isinstance(tag, Mapping):
+        raise TagsError(f"tag: found {tag!r:.60}, expected its name and value")
+    name = tag.get("name")
+    if type(name) is not str:
+        raise TagsError(f"name of a tag: found {name!r:.60}, expected text")
+    return name
 
 
 def _answer(  # noqa: PLR0911 - a table

@@ -29,8 +29,10 @@ def drafted(rows: Iterable[LabelRow], known: Ontology) -> Ontology:
     marks: dict[str, list[Answer]] = {}
     for row in rows:
         for item in row.objects:
-            shape = item.shape if item.class_name in there else Shape.ANY
-            classes.setdefault((item.class_name, shape), []).append(item)
+            known_name = item.class_name in there
+            classes.setdefault((item.class_name, item.shape if known_name else Shape.ANY), []).append(item)
+            if not known_name and item.shape is Shape.CUBOID_2D:  # a class of any shape needs its template
+                classes.setdefault((item.class_name, item.shape), []).append(item)
         for mark in row.classifications:
             marks.setdefault(mark.name, []).append(mark.answer)
     return Ontology(

@@ -4,18 +4,22 @@ import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 import msgspec
 
 from pipeline.errors import RowError, UsageError
 from pipeline.io.parts import publish, write_beside, writing
-from pipeline.platforms.supervisely.convert import from_file
+from pipeline.platforms.supervisely.convert import GeometryError, from_file
 from pipeline.platforms.supervisely.disk.layout import ANN, INFO, META, MORE, Item, folder_of
 from pipeline.platforms.supervisely.wire import Image, Json
 
 MOST_JSON: Final = 1 << 28
 """Bytes of a JSON file; a longer one is not read."""
+
+IMAGES: Final = "images"
+"""What a project is of."""
 
 _INFO_KEYS: Final = (
     "id", "name", "link", "hash", "mime", "ext", "size", "width", "height", "labels_count", "dataset_id",
@@ -28,11 +32,15 @@ _INFO_KEYS: Final = (
 def load_meta(root: Path) -> Json | None:
     """Return the classes and tags of an export, or None where there is no export. Raises UsageError."""
     try:
-        return _load(root / META)
+        meta = _load(root / META)
     except FileNotFoundError:
         return None
     except RowError as error:
         raise UsageError(f"the export cannot be read: {error}") from None
+    kind = meta.get("projectType") or IMAGES
+    if kind != IMAGES:
+        raise UsageError(f"{root / META} is of a project of {kind}, expected one of {IMAGES}")
+    return meta
 
 
 def required_meta(root: Path) -> Json:
@@ -64,8 +72,8 @@ def load_annotation(root: Path, item: Item) -> Json | None:
         return from_file(_load(path))
     except OSError as error:
         raise RowError(f"{path} cannot be read: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise RowError(f"{path} is no annotation: {type(error).__name__}: {error}") from None
+    except GeometryError as error:
+        raise RowError(f"{path} is no annotation: {error}") from None
 
 
 def _optional(path: Path) -> Json:
@@ -78,6 +86,9 @@ def _optional(path: Path) -> Json:
 def _load(path: Path) -> Json:
     """Return a JSON object. Raises FileNotFoundError, or RowError that names the file."""
     try:
+        # Opening a pipe would wait for somebody to write into it.
+        if not S_ISREG(path.stat().st_mode):
+            raise RowError(f"{path} is no file")
         with path.open("rb") as file:
             data = file.read(MOST_JSON + 1)
     except FileNotFoundError:

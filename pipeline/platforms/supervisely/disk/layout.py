@@ -13,7 +13,7 @@ supervisely SDK 6.74, `Project` and `Dataset`.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,8 @@ RESERVED: Final = frozenset({ANN, IMG, INFO, MORE, NESTED, "seg", "blob"})
 """Folders that are no datasets."""
 PICTURES: Final = (".jpg", ".jpeg", ".mpo", ".bmp", ".png", ".webp", ".tif", ".tiff", ".nrrd")
 """The endings of pictures, in lower case."""
+UNMEASURED: Final = ".nrrd"
+"""The ending of those among them whose size their first bytes do not tell here."""
 LONGEST: Final = 230
 """Bytes of a name: what is written beside a file until it is whole has a longer one, of 255 at most."""
 
@@ -81,12 +83,12 @@ def _datasets(root: Path) -> Iterator[str]:
     waiting = [(root, "")]
     while waiting:
         folder, above = waiting.pop()
-        for name in _names(folder, folders=True):
+        for name in _names(folder, _is_folder):
             if name in RESERVED and not (name == NESTED and above):
                 continue
             inner = folder / name
             if name == NESTED:
-                waiting += [(inner / one, f"{above}/{one}") for one in _names(inner, folders=True)]
+                waiting += [(inner / one, f"{above}/{one}") for one in _names(inner, _is_folder)]
             elif not above:
                 waiting.append((inner, name))
         if above and (folder / ANN).is_dir():
@@ -94,8 +96,9 @@ def _datasets(root: Path) -> Iterator[str]:
 
 
 def _items(folder: Path, dataset: str) -> Iterator[Item]:
-    annotations = {name for name in _names(folder / ANN) if name.endswith(".json")}
-    pictures = [name for name in _names(folder / IMG) if name.lower().endswith(PICTURES)]
+    # A link that leads nowhere is kept: reading it says so, where leaving it out would lose labels.
+    annotations = {name for name in _names(folder / ANN, _is_no_folder) if name.endswith(".json")}
+    pictures = [name for name in _names(folder / IMG, _is_file) if name.lower().endswith(PICTURES)]
     named = {name: _annotation(name, annotations) for name in pictures}
     uses = Counter(found for found in named.values() if found is not None)
     found = [
@@ -119,16 +122,30 @@ def _fault(annotation: str, uses: int) -> str | None:
     return f"annotation {annotation} could be of {uses} pictures; name it for one of them, ending included"
 
 
-def _names(folder: Path, *, folders: bool = False) -> list[str]:
-    """Return the names in a folder that is there, but hidden ones."""
+def _names(folder: Path, wanted: Callable[["os.DirEntry[str]"], bool]) -> list[str]:
+    """Return the wanted names in a folder that is there, but hidden ones."""
     try:
         with os.scandir(folder) as found:
-            return [
-                entry.name
-                for entry in found
-                if not entry.name.startswith(".") and (entry.is_dir() if folders else entry.is_file())
-            ]
+            return [entry.name for entry in found if not entry.name.startswith(".") and wanted(entry)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UsageError(f"cannot read the folder {folder}: {error.strerror}") from error
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_no_folder(entry: "os.DirEntry[str]") -> bool:
+    return not _is_folder(entry)
+
+
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

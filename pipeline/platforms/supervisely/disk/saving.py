@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.core.headers import image_size
+from pipeline.errors import RowError
 from pipeline.io.parts import write_beside
 from pipeline.platforms.supervisely.disk.files import info_of, make_folder, written
-from pipeline.platforms.supervisely.disk.layout import ANN, IMG, INFO, MORE, Item, folder_of
+from pipeline.platforms.supervisely.disk.layout import ANN, IMG, INFO, MORE, UNMEASURED, Item, folder_of
 from pipeline.platforms.supervisely.wire import Image
 
 
@@ -35,6 +37,19 @@ def files_of(root: Path, item: Item, image: Image, annotation: bytes) -> dict[Pa
 def picture_of(root: Path, item: Item) -> Path:
     """Return where the picture of an image is kept."""
     return folder_of(root, item.dataset) / IMG / item.name
+
+
+def size_of(item: Item, data: bytes) -> tuple[int, int] | None:
+    """Return (width, height) of a picture, or None for one of a format without a known header.
+
+    Raises RowError for what is no picture, or not the beginning of one.
+    """
+    size = image_size(data)
+    if size is None and not item.name.lower().endswith(UNMEASURED):
+        raise RowError(
+            f"its picture {item.name} cannot be read: found no size in it, expected a whole picture"
+        )
+    return size
 
 
 def lay_beside(root: Path, item: Item, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """Reads an export of a project: dataset by dataset, image by image."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -19,7 +19,7 @@ from pipeline.platforms.supervisely.disk.files import load_annotation, load_imag
 from pipeline.platforms.supervisely.disk.layout import IMG, Item, folder_of, items
 from pipeline.platforms.supervisely.settings import Settings
 from pipeline.platforms.supervisely.wire import Image
-from pipeline.ports import Tools
+from pipeline.ports import StillToDo, Tools
 
 ROWS = 200
 """Images that are asked about, and read, at once."""
@@ -53,9 +53,7 @@ class DiskSource:
                 if isinstance(task, LabelTask):
                     yield task.key
 
-    async def tasks(
-        self, wanted: Callable[[Sequence[RowKey]], Awaitable[set[str]]]
-    ) -> AsyncGenerator[LabelTask | Rejection, None]:
+    async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen images that are still to do; one that cannot be read comes as a Rejection."""
         for start, batch in await self._batches():
             read = await to_thread.run_sync(self._read_all, start, batch)
@@ -73,12 +71,7 @@ class DiskSource:
         await to_thread.run_sync(self._known)
         if self._items is None:
             self._items = await to_thread.run_sync(lambda: list(items(self._root, self._settings.dataset)))
-        chosen = [
-            item
-            for item in self._items
-            if (not choice.titles or item.name in choice.titles)
-            and (not choice.ids or item.path in choice.ids)
-        ][: choice.limit]
+        chosen = [item for item in self._items if choice.fits(item.name, (item.path,))][: choice.limit]
         return [(at, chosen[at : at + ROWS]) for at in range(0, len(chosen), ROWS)]
 
     def _known(self) -> Project:

@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 from anyio import to_thread
 
-from pipeline.core.headers import image_size
 from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import (
@@ -46,7 +45,7 @@ from pipeline.platforms.supervisely.disk.files import (
 )
 from pipeline.platforms.supervisely.disk.layout import Item, items
 from pipeline.platforms.supervisely.disk.placing import Placing, image_for
-from pipeline.platforms.supervisely.disk.saving import files_of, lay_beside, make_folders, picture_of
+from pipeline.platforms.supervisely.disk.saving import files_of, lay_beside, make_folders, picture_of, size_of
 from pipeline.platforms.supervisely.disk.source import root_of, with_picture
 from pipeline.platforms.supervisely.settings import Settings
 from pipeline.platforms.supervisely.wire import Image, Json
@@ -95,7 +94,8 @@ class DiskTarget:
         self._placing = Placing({item.path: item for item in there}, self._settings.dataset)
         # The paths of an export's own images say which they are; names need not be unique.
         rule = MatchRule("external_id") if edits else self._tools.match
-        own_title = OwnTitle.NEED_NOT if rule.by == "path" else OwnTitle.AMONG_SOURCE
+        needs_none = rule.by in ("path", "external_id")  # names are unique in each dataset only
+        own_title = OwnTitle.NEED_NOT if needs_none else OwnTitle.AMONG_SOURCE
         matching = Matching(self._tools.scratch, rule, creates=not edits, own_title=own_title)
         await self._stack.enter_async_context(matching)
         await self._add_places(matching, there, rule)
@@ -177,10 +177,10 @@ class DiskTarget:
         if len(row.media) != 1 or self._plan.dry_run:
             return image
         data = await self._tools.media.read(row.media[0])
+        size = size_of(item, data) or (image.width, image.height)
         await to_thread.run_sync(lay_beside, self._root, item, data)
         self._waiting.add(item.path)
-        width, height = image_size(data) or (image.width, image.height)
-        return msgspec.structs.replace(image, width=width, height=height)
+        return msgspec.structs.replace(image, width=size[0], height=size[1])
 
     def _opened(self, item: Item) -> Opened:
         if item.fault is not None:

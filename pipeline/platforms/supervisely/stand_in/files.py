@@ -17,10 +17,10 @@ from pipeline.platforms.supervisely.stand_in.answers import (
     invalid,
     json_value,
 )
-from pipeline.platforms.supervisely.stand_in.media import DEFAULT_SIZE, black_png
 from pipeline.platforms.supervisely.stand_in.multipart import parse_parts, parts_answer
 from pipeline.platforms.supervisely.stand_in.world import Image, World
 from pipeline.sandbox import Sandbox
+from pipeline.sandbox.pictures import DEFAULT_SIZE, black_png
 
 STORAGE = "/sandbox-public/images/original/"
 """Where pictures can be had without a token, as the addresses that the service tells have it."""

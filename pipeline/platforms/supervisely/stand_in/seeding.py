@@ -6,9 +6,9 @@ from pipeline.core.labels import LabelRow, Media, MediaKind
 from pipeline.errors import UsageError
 from pipeline.platforms.supervisely.stand_in.answers import Json, Refused
 from pipeline.platforms.supervisely.stand_in.files import Files
-from pipeline.platforms.supervisely.stand_in.media import DEFAULT_SIZE
 from pipeline.platforms.supervisely.stand_in.projects import SETTINGS
 from pipeline.platforms.supervisely.stand_in.world import Dataset, Image, Project, World
+from pipeline.sandbox.pictures import DEFAULT_SIZE
 
 DATASET = "dataset"
 

@@ -6,8 +6,8 @@ from itertools import count
 from typing import TypeVar
 
 from pipeline.platforms.supervisely.stand_in.answers import Json, absent, now
-from pipeline.platforms.supervisely.stand_in.media import black_png
 from pipeline.platforms.supervisely.stand_in.meta import Meta
+from pipeline.sandbox.pictures import black_png
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")

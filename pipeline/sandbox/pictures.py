@@ -1,4 +1,4 @@
-"""Pictures of the seed's rows: black, of the right size, made when they are asked for."""
+"""Pictures of the rows of a seed: black, of the right size, made when they are asked for."""
 
 import struct
 import zlib

@@ -1,0 +1,64 @@
+"""Files that have no name: they take no memory, and nothing is left of them after a crash."""
+
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Self, TypeVar
+
+import anyio
+
+from pipeline.io.parts import writing
+
+Result = TypeVar("Result")
+
+_PRAGMAS = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
+
+
+def temporary_file(folder: Path) -> IO[bytes]:
+    """Open a file in the folder that goes when it is closed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return TemporaryFile(dir=folder)
+
+
+class TemporaryDatabase:
+    """A SQLite file in a folder, used by one thread at a time; `name` is what it is called for a moment.
+
+    Every method raises Stopped when the disk is full.
+    """
+
+    def __init__(self, folder: Path, name: str, tables: str) -> None:
+        self._folder = folder
+        self._path = folder / name
+        self._tables = tables
+        self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._file: sqlite3.Connection
+
+    async def __aenter__(self) -> Self:
+        await self._run(self._open)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._run(self._file.close)
+
+    async def _run(self, work: Callable[..., Result], *given: object) -> Result:
+        return await anyio.to_thread.run_sync(
+            partial(self._guarded, work, *given), limiter=self._one_at_a_time
+        )
+
+    def _guarded(self, work: Callable[..., Result], *given: object) -> Result:
+        with writing(self._folder):
+            return work(*given)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        self._file = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            self._file.executescript(_PRAGMAS + self._tables)
+            self._path.unlink()
+        except BaseException:
+            self._file.close()
+            raise
