@@ -143,7 +143,7 @@ async def test_an_annotation_that_is_none_rejects_its_image_and_names_the_file(
     assert key == "day/b.png"
     assert "day/ann/b.png.json" in reason
     assert message in reason
-    assert [key.key for key in await keys_of(source)] == ["day/a.png", "day/rain/a.png"]
+    assert [key.key for key in await keys_of(source)] == ["day/a.png", "day/b.png", "day/rain/a.png"]
 
 
 async def test_what_is_no_export_is_told_before_any_write(tmp_path: Path) -> None:

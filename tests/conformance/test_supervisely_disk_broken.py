@@ -6,9 +6,21 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.rows import LabelTask, Mode
 from pipeline.errors import UsageError
+from pipeline.ports import Plan
 from tests.conformance.moving import keys_of, rejections_of
-from tests.conformance.supervisely_export import CAR, META, annotation, label, lay, read, ring, source_of
+from tests.conformance.supervisely_export import (
+    CAR,
+    META,
+    annotation,
+    bring,
+    label,
+    lay,
+    read,
+    ring,
+    source_of,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +35,7 @@ async def only_reason(folder: Path) -> str:
     source = source_of(folder)
     [(key, reason)] = (await rejections_of(source)).items()
     assert key == "d/b.png"
-    assert [one.key for one in await keys_of(source)] == ["d/a.png"]
+    assert [one.key for one in await keys_of(source)] == ["d/a.png", "d/b.png"]
     for word in ("KeyError", "AttributeError", "unpack", "NoneType", "iterable", "unhashable"):
         assert word not in reason
     return reason
@@ -59,6 +71,17 @@ async def test_a_broken_label_rejects_its_image_and_says_what_was_found(
     reason = await only_reason(export(tmp_path / "export", {"d/ann/b.png.json": content}))
     assert message in reason
     assert "in Supervisely" not in reason
+
+
+async def test_a_broken_image_of_an_export_that_is_edited_is_no_silence(tmp_path: Path) -> None:
+    folder = export(tmp_path / "export", {"d/ann/b.png.json": b"{"})
+    tasks = [LabelTask(key, None) for key in await keys_of(source_of(folder))]
+    done = await bring(folder, tasks, Plan("run", mode=Mode.EDIT))
+    assert [one.key.key for one in done.packed] == ["d/a.png"]
+    [problem] = done.rejected
+    assert (problem.key.key, problem.stage) == ("d/b.png", "open")
+    assert "d/ann/b.png.json is no JSON object" in problem.reason
+    assert (folder / "d/ann/b.png.json").read_bytes() == b"{"
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,13 @@ class DiskSource:
         return (await to_thread.run_sync(self._known)).ontology
 
     async def keys(self) -> AsyncIterator[RowKey]:
-        """Give the key of every chosen image that can be read.
+        """Give the key of every chosen image, also of one that cannot be read: edits in place open all.
 
         Raises UsageError where there is no export, or not the dataset.
         """
         for start, batch in await self._batches():
             for task, _ in await to_thread.run_sync(self._read_all, start, batch):
-                if isinstance(task, LabelTask):
-                    yield task.key
+                yield task.key
 
     async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give the chosen images that are still to do; one that cannot be read comes as a Rejection."""
