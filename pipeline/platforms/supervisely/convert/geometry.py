@@ -274,7 +274,8 @@ def geometry_json(  # noqa: C901, PLR0911 - a table
 
 
 def _two_corners(box: Box | RotatedBox) -> list[list[float]]:
-    return _pairs([(box.x, box.y), (box.x + box.width, box.y + box.height)])
+    x, y, right, bottom = _finite((box.x, box.y, box.x + box.width, box.y + box.height))
+    return [[x, y], [right, bottom]]
 
 
 def _pairs(points: Iterable[Sequence[float]]) -> list[list[float]]:

@@ -86,9 +86,9 @@ def _raw_text(data: str | bytes) -> msgspec.Raw:
 
 def _drawn_once(packing: Packing, item: ObjectInstance) -> Occurrence | None:
     """What is drawn of an object on the one image, after all else of it is said to be lost."""
-    frames = [frame for frame in item.occurrences if frame != 0]
+    frames = item.occurrences.keys() - {0}
     if frames or item.sensor is not None:
-        where = f"frames {frames}" if item.sensor is None else f"sensor {item.sensor!r}"
+        where = f"frames {sorted(frames)}" if item.sensor is None else f"sensor {item.sensor!r}"
         why = f"{named(item)} is on {where}; a project of images holds single pictures"
         packing.lose(item.id, LossKind.FRAMES, why)
     found = item.occurrences.get(0)

@@ -31,7 +31,8 @@ def meaning_of_label(label: Mapping[str, Any], shape: str | None = None) -> byte
     """Return what a label says. `shape` is that of its class, for a label that does not say its own."""
     kind = kind_of(label, shape)
     drawn = [_drawn(key, label[key]) for key in GEOMETRY_KEYS.get(kind, ()) if key in label]
-    more = {key: label[key] for key in label.keys() - _KNOWN if label[key] not in _EMPTY}
+    strange = () if _KNOWN.issuperset(label) else label.keys() - _KNOWN
+    more = {key: label[key] for key in strange if label[key] not in _EMPTY}
     if kind not in GEOMETRY_KEYS:
         more |= {key: label[key] for key in label.keys() & _GEOMETRY}
     tags = label.get("tags")
@@ -68,7 +69,7 @@ def _plain(value: JsonValue) -> JsonValue:
     if kind is int:
         return float(value)
     if kind is list or kind is tuple:
-        return [_plain(one) for one in value]
+        return [one if type(one) is float else _plain(one) for one in value]
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items() if one not in _NONE}
     return value
@@ -109,10 +110,7 @@ def digest_of(image: bytes, labels: Sequence[bytes], keys: Sequence[str | None])
             groups.setdefault(key, []).append(label)
     bound = sorted(sorted(members) for members in groups.values())
     digest = blake2b(image, digest_size=16)
-    for label in sorted(labels):
-        digest.update(b"\0" + label)
+    digest.update(b"\0".join([b"", *sorted(labels)]))
     for members in bound:
-        digest.update(b"\1")
-        for label in members:
-            digest.update(b"\0" + label)
+        digest.update(b"\0".join([b"\1", *members]))
     return digest.hexdigest()
