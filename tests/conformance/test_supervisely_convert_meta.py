@@ -20,8 +20,8 @@ from pipeline.core.ontology import (
     TemplateNode,
 )
 from pipeline.platforms.supervisely.convert import Merged, Rules, merge_meta, project_of, read_ontology
+from pipeline.platforms.supervisely.convert.drafting import drafted
 from pipeline.platforms.supervisely.convert.geometry import VERTICES
-from pipeline.platforms.supervisely.disk.drafting import drafted
 from pipeline.platforms.supervisely.wire import DRAWN, Json
 from tests.conformance.supervisely_labels import golden, with_ids
 from tests.strategies import Scope, ontologies

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence
+from pipeline.core.mask_pictures import mask_of_picture
 from pipeline.core.masks import Mask, MaskError
 from pipeline.core.ontology import ClassDef, Ontology
-from pipeline.core.pictures import mask_of_picture
 from pipeline.core.rows import RowKey
 from pipeline.errors import RowError
 from pipeline.platforms.masks.listing import ImageFile, Listing

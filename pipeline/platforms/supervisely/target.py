@@ -24,10 +24,16 @@ from pipeline.errors import RowError, Stopped, TransientError, UsageError
 from pipeline.events import Created
 from pipeline.io.matching import Candidate, Matching, OwnTitle
 from pipeline.platforms.supervisely.client import LIMITS
-from pipeline.platforms.supervisely.convert import Merged, Opened, Project, merge_meta, pack_row
+from pipeline.platforms.supervisely.convert import (
+    Merged,
+    Opened,
+    Project,
+    drafted,
+    merge_meta,
+    pack_row,
+)
 from pipeline.platforms.supervisely.creating import Creation, planned
 from pipeline.platforms.supervisely.datasets import Datasets
-from pipeline.platforms.supervisely.disk.drafting import drafted
 from pipeline.platforms.supervisely.images import Images, Made, Wanted
 from pipeline.platforms.supervisely.listing import list_all
 from pipeline.platforms.supervisely.project import Found, OpenProject, image_of

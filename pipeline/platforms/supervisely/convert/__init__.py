@@ -1,5 +1,6 @@
 """The JSON of Supervisely and the label model, both ways. Pure: no file, socket or clock."""
 
+from pipeline.platforms.supervisely.convert.drafting import drafted
 from pipeline.platforms.supervisely.convert.files import from_file, to_file
 from pipeline.platforms.supervisely.convert.geometry import GeometryError
 from pipeline.platforms.supervisely.convert.groups import group_key
@@ -18,6 +19,7 @@ __all__ = [
     "Rules",
     "alpha_figures",
     "bulk_body",
+    "drafted",
     "extra_figures",
     "from_file",
     "group_key",

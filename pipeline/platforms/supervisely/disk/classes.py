@@ -7,8 +7,7 @@ from pathlib import Path
 from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import Ontology
 from pipeline.errors import RowError, UsageError
-from pipeline.platforms.supervisely.convert import Merged, Project, Rules, merge_meta, project_of
-from pipeline.platforms.supervisely.disk.drafting import drafted
+from pipeline.platforms.supervisely.convert import Merged, Project, Rules, drafted, merge_meta, project_of
 from pipeline.platforms.supervisely.disk.files import load_meta, make_folder, save_all, written
 from pipeline.platforms.supervisely.disk.layout import META
 from pipeline.platforms.supervisely.wire import Json

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from pipeline.core.mask_pictures import mask_of_picture
 from pipeline.core.masks import MAX_PIXELS, Mask, MaskError
-from pipeline.core.pictures import mask_of_picture
 from tests.core.png_files import GREY_ALPHA, PALETTE, chunk, file
 
 Array: TypeAlias = NDArray[Any]
