@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from pipeline.errors import FatalError, TransientError
-from pipeline.platforms.supervisely.client import DatasetInfo, Page
+from pipeline.platforms.supervisely.client import PAGE, DatasetInfo, Page
 from pipeline.platforms.supervisely.datasets import Datasets
-from pipeline.platforms.supervisely.listing import PAGE, READINGS, list_all
+from pipeline.platforms.supervisely.listing import READINGS, begun, list_all
 from pipeline.platforms.supervisely.spool import Spool
 from tests.conformance.moving import keys_of
 from tests.conformance.supervisely_project import boxes, local
@@ -78,6 +78,53 @@ async def test_a_list_that_is_never_whole_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="dataset 'a' says that it has 10 images"):
         await listed(client, tmp_path)
     assert client.asked.count(1) == READINGS
+
+
+def page_of(*datasets: int, total: int | None = None) -> Page:
+    """The first page of a project: one image for each number, which is that of its dataset."""
+    images = [{"id": number, "datasetId": dataset} for number, dataset in enumerate(datasets)]
+    raws = [msgspec.Raw(msgspec.json.encode(image)) for image in images]
+    whole = len(raws) if total is None else total
+    return Page(whole, len(raws), -(-whole // len(raws)) if raws else 1, raws)
+
+
+def parts_of(page: Page, *counts: int | str | None) -> dict[int, int]:
+    """How many images are known of each dataset that says how many it has; datasets count from 1."""
+    infos = [DatasetInfo(n, str(n), images_count=count) for n, count in enumerate(counts, 1)]
+    return {dataset: len(found.entities) for dataset, found in begun(page, Datasets.of(infos)).items()}
+
+
+def test_the_page_of_a_small_project_is_the_list_of_each_dataset() -> None:
+    assert parts_of(page_of(2, 1, 2), 1, "2", 0) == {1: 1, 2: 2, 3: 0}
+    assert parts_of(page_of(), 0) == {1: 0}
+
+
+def test_the_first_page_of_a_project_is_that_of_the_dataset_with_all_images() -> None:
+    assert parts_of(page_of(2, 2, total=7), 0, 7) == {2: 2}
+
+
+@pytest.mark.parametrize(
+    ("page", "counts"),
+    [
+        pytest.param(page_of(1, 1), [3], id="another number of images"),
+        pytest.param(page_of(1, 1), [None], id="no number of images"),
+        pytest.param(page_of(1, 1, total=7), [5, 2], id="two datasets with images"),
+        pytest.param(page_of(1, 2, total=7), [5, 2], id="images of two datasets"),
+        pytest.param(page_of(), [3], id="a server that does not list projects"),
+    ],
+)
+def test_a_dataset_whose_images_are_not_surely_known_is_listed_itself(
+    page: Page, counts: list[int | None]
+) -> None:
+    assert parts_of(page, *counts) == {}
+
+
+async def test_a_small_project_is_listed_with_one_request(tmp_path: Path) -> None:
+    rows = [boxes(f"{number:02}.png") for number in range(5)]
+    async with local(tmp_path, rows) as server, server.adapter() as adapter:
+        keys = await keys_of(adapter.source())
+        assert (await server.log())["kinds"]["images.list"] == 1
+    assert [key.title for key in keys] == [row.title for row in rows]
 
 
 async def test_an_image_without_an_id_is_no_image(tmp_path: Path) -> None:

@@ -29,14 +29,14 @@ class SuperviselyAdapter:
 
     def source(self) -> Source:
         """Return the source side."""
-        return SuperviselySource(self._project(), self._below("read"), self._stack)
+        return SuperviselySource(self._project(listed=True), self._below("read"), self._stack)
 
     def target(self) -> Target:
         """Return the target side."""
-        return SuperviselyTarget(self._project(), self._below("written"), self._stack)
+        return SuperviselyTarget(self._project(listed=True), self._below("written"), self._stack)
 
-    def _project(self) -> OpenProject:
-        return OpenProject(self._client, self._settings, self._tools.emit)
+    def _project(self, *, listed: bool = False) -> OpenProject:
+        return OpenProject(self._client, self._settings, self._tools.emit, listed=listed)
 
     def _below(self, side: str) -> Tools:
         return replace(self._tools, scratch=self._tools.scratch / side)

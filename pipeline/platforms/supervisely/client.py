@@ -30,6 +30,8 @@ LIMITS = Limits(
 
 AT_ONCE = 50
 """Images of one request, whatever it asks or brings; the service takes up to 100."""
+PAGE = 500
+"""Images of a page: what the service gives where it is not told."""
 HASHES_AT_ONCE = 900
 FIGURES_AT_ONCE = 100
 PROJECT_FIELDS = ("id", "title", "type", "workspaceId", "customData")
@@ -146,11 +148,18 @@ class Client:
 
     # ---- images ----------------------------------------------------------------------------------------
 
-    async def images(self, dataset: int, page: int, size: int, tries: int | None = None) -> Page:
+    async def images(self, dataset: int, page: int, size: int) -> Page:
         """Return one page of the images of a dataset, in the order of their ids."""
-        body = {"datasetId": dataset, "filter": [], "sort": "id", "sort_order": "asc"}
+        return await self._images({"datasetId": dataset}, page, size)
+
+    async def images_of_project(self, project: int, size: int) -> Page:
+        """Return the first page of the images of all datasets of a project, in the order of their ids."""
+        return await self._images({"projectId": project, "recursive": True}, 1, size)
+
+    async def _images(self, place: Json, page: int, size: int) -> Page:
+        body = {**place, "filter": [], "sort": "id", "sort_order": "asc"}
         body |= {"page": page, "per_page": size, "forceMetadataForLinks": True}
-        return _decode((await self._ask("images.list", body, tries=tries)).body, Page)
+        return _decode((await self._ask("images.list", body)).body, Page)
 
     async def images_named(self, dataset: int, names: Sequence[str]) -> dict[str, Json]:
         """Return those images of a dataset that have one of these names, by name."""

@@ -12,10 +12,14 @@ NAMED = 12
 
 @dataclass(frozen=True, slots=True)
 class Datasets:
-    """All datasets of a project: paths by id, in the order of the project's tree, and ids by path."""
+    """All datasets of a project: paths by id, in the order of the project's tree, and ids by path.
+
+    `counts` has the images of those that say how many they have, by id.
+    """
 
     paths: Mapping[int, str] = field(default_factory=dict)
     ids: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, infos: Sequence[DatasetInfo]) -> "Datasets":
@@ -30,7 +34,9 @@ class Datasets:
             info, above = waiting.pop()
             paths[info.id] = path = f"{above}/{info.name}" if above else info.name
             waiting += [(child, path) for child in reversed(below.get(info.id, []))]
-        return cls(paths, {path: key for key, path in reversed(paths.items())})
+        said = {info.id: str(info.images_count) for info in infos}
+        counts = {key: int(count) for key, count in said.items() if count.isdecimal()}
+        return cls(paths, {path: key for key, path in reversed(paths.items())}, counts)
 
     def chosen(self, path: str | None) -> list[int]:
         """Return the ids of all datasets, or of the one that is named. Raises UsageError."""

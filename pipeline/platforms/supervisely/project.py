@@ -1,6 +1,7 @@
 """One project, as both sides of the adapter use it: asked once, its annotations read in bulk."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -8,10 +9,10 @@ from typing import NamedTuple
 import anyio
 
 from pipeline.core.labels import LabelRow
-from pipeline.errors import BundleRefused, LabelferryError, UsageError
+from pipeline.errors import BundleRefused, LabelferryError, TransientError, UsageError
 from pipeline.events import Event, NoteSeen
 from pipeline.io.streams import together
-from pipeline.platforms.supervisely.client import AT_ONCE, Client, ProjectInfo
+from pipeline.platforms.supervisely.client import AT_ONCE, PAGE, Client, Page, ProjectInfo
 from pipeline.platforms.supervisely.convert import Project, Rules, alpha_figures, project_of, read_row
 from pipeline.platforms.supervisely.datasets import Datasets
 from pipeline.platforms.supervisely.settings import Settings
@@ -37,9 +38,19 @@ class Found(NamedTuple):
 
 
 class OpenProject:
-    """Reads a project through its client. `emit` tells what is met while labels are read."""
+    """Reads a project through its client. `emit` tells what is met while labels are read.
 
-    def __init__(self, client: Client, settings: Settings, emit: Callable[[Event], None]) -> None:
+    `listed`: its images will be listed, so that the first of them are asked for beside the project itself.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        emit: Callable[[Event], None],
+        *,
+        listed: bool = False,
+    ) -> None:
         self.client = client
         self.settings = settings
         self.rules = Rules(confidence_tag=settings.confidence_tag, polygons=settings.polygons)
@@ -48,6 +59,8 @@ class OpenProject:
         self._info: ProjectInfo | None = None
         self._project: Project | None = None
         self._datasets: Datasets | None = None
+        self._listed = listed
+        self._beginning: Page | None = None
 
     def require_answers(self, *, required: bool) -> None:
         """Say whether an object may lack an answer that its class asks for."""
@@ -106,6 +119,7 @@ class OpenProject:
                     (self._ask_info, self._info is None),
                     (partial(self._ask_meta, known), self._project is None),
                     (partial(self._ask_datasets, known), self._datasets is None),
+                    (partial(self._ask_beginning, known), self._listed),
                 )
                 if missing
             ]
@@ -122,6 +136,17 @@ class OpenProject:
 
     async def _ask_datasets(self, project: int) -> None:
         self._datasets = Datasets.of(await self.client.datasets(project))
+
+    async def _ask_beginning(self, project: int) -> None:
+        """Ask for it once. Where that fails, the datasets are listed as if it had not been asked for."""
+        self._listed = False
+        with suppress(BundleRefused, UsageError, TransientError):
+            self._beginning = await self.client.images_of_project(project, PAGE)
+
+    def beginning(self) -> Page | None:
+        """Return the first page of all images if it came with the project: once, as it grows old."""
+        page, self._beginning = self._beginning, None
+        return page
 
     async def project(self) -> Project:
         """Return the project's classes and tags; asked for once."""

@@ -57,7 +57,7 @@ class SuperviselySource:
             datasets = await self._project.datasets()
             spool = await self._stack.enter_async_context(Spool(self._tools.scratch))
             wanted = datasets.chosen(self._project.settings.dataset)
-            await list_all(self._project.client, spool, datasets, wanted)
+            await list_all(self._project.client, spool, datasets, wanted, self._project.beginning())
             self._spool = spool
         return self._spool
 

@@ -138,7 +138,8 @@ class SuperviselyTarget:
         datasets, wanted = await self._project.datasets(), self._settings.dataset
         if wanted is not None and wanted not in datasets.ids and self._settings.create:
             return
-        await list_all(self._project.client, self._samples, datasets, datasets.chosen(wanted))
+        beginning = self._project.beginning()
+        await list_all(self._project.client, self._samples, datasets, datasets.chosen(wanted), beginning)
         async for heads in self._samples.heads():
             await matching.add_places([_candidate(head, datasets) for head in heads])
 

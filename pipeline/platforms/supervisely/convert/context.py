@@ -24,6 +24,8 @@ class Packing:
     """The objects of the opened row by id."""
     size: tuple[int, int] | None = field(init=False)
     """Height and width of the image."""
+    picture: Drawn = field(init=False)
+    """The image, for what has no nodes."""
     losses: dict[Loss, None] = field(default_factory=dict)
     """Each once, in the order met."""
     notes: list[Note] = field(default_factory=list)
@@ -37,6 +39,7 @@ class Packing:
         existing = self.edited.existing
         self.there = {item.id: item for item in existing.objects} if existing is not None else {}
         self.size = self._size()
+        self.picture = Drawn(*(self.size or (0, 0)))
 
     @property
     def image(self) -> Image:
@@ -50,8 +53,7 @@ class Packing:
 
     def place(self, nodes: Nodes = NO_NODES) -> Drawn:
         """Return what drawing needs to know of the image, and of a class."""
-        height, width = self.size or (0, 0)
-        return Drawn(height, width, nodes)
+        return self.picture if nodes is NO_NODES else self.picture._replace(nodes=nodes)
 
     def _size(self) -> tuple[int, int] | None:
         image = self.opened.image

@@ -45,8 +45,8 @@ def keys_of(row: LabelRow, existing: LabelRow | None, in_place: Collection[str],
     twice: list[tuple[str, str]] = []
     used: set[str] = set()
     for group in row.groups:
-        same = before.get(group.id) == frozenset(group.objects)
-        kept = same and all(one in in_place for one in group.objects)
+        held = before.get(group.id)
+        kept = held is not None and held == frozenset(group.objects) and held.issubset(in_place)
         name, more = (group.id if kept else group_key(image, group.id)), 1
         while name in used:
             more += 1

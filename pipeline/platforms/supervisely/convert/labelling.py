@@ -86,9 +86,9 @@ def _raw_text(data: str | bytes) -> msgspec.Raw:
 
 def _drawn_once(packing: Packing, item: ObjectInstance) -> Occurrence | None:
     """What is drawn of an object on the one image, after all else of it is said to be lost."""
-    frames = item.occurrences.keys() - {0}
-    if frames or item.sensor is not None:
-        where = f"frames {sorted(frames)}" if item.sensor is None else f"sensor {item.sensor!r}"
+    if item.sensor is not None or item.occurrences.keys() - _FIRST:
+        frames = f"frames {sorted(item.occurrences.keys() - _FIRST)}"
+        where = frames if item.sensor is None else f"sensor {item.sensor!r}"
         why = f"{named(item)} is on {where}; a project of images holds single pictures"
         packing.lose(item.id, LossKind.FRAMES, why)
     found = item.occurrences.get(0)
@@ -113,16 +113,21 @@ def _drawn_once(packing: Packing, item: ObjectInstance) -> Occurrence | None:
     return found
 
 
+_FIRST: Final = frozenset({0})
+"""The one frame of a picture."""
+
+
 def _is_unseen(skeleton: Skeleton) -> bool:
     return all(node.visibility is Visibility.INVISIBLE for node in skeleton.nodes)
 
 
 def _label(packing: Packing, item: ObjectInstance, found: Occurrence, *, in_place: bool) -> Json | None:
     geometry = _encoded(found.geometry)
+    shape = shape_of(geometry)
     known = packing.project.classes.get(item.class_name)
-    kind = known.draws(shape_of(geometry), geometry) if known is not None else None
+    kind = known.draws(shape, geometry) if known is not None else None
     if known is None or kind is None:
-        why = packing.project.ontology.explain_missing(item.class_name, shape_of(geometry))
+        why = packing.project.ontology.explain_missing(item.class_name, shape)
         raise packing.refuse(named(item), why)
     geometry = _one_part(packing, item, geometry, kind)
     raw = own_raw(item)

@@ -58,7 +58,19 @@ def _drawn(key: str, value: JsonValue) -> JsonValue:
         return bytes(value).decode() if isinstance(value, msgspec.Raw) else value and bitmap_text(value)
     if key == "geometry":
         return _plain(value.get("parts"))
+    if key == "points":
+        try:
+            return msgspec.convert(value, _Rings)
+        except msgspec.ValidationError:
+            pass  # those of an oriented box, or a label from elsewhere that says more
     return _plain(value)
+
+
+class _Rings(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """Points with numbers as floats, as `_plain` gives them, in a fraction of the time."""
+
+    exterior: list[tuple[float, float]] = []
+    interior: list[list[tuple[float, float]]] = []
 
 
 def _plain(value: JsonValue) -> JsonValue:
@@ -104,13 +116,13 @@ def meaning_of_image(annotation: Mapping[str, Any]) -> bytes:
 
 def digest_of(image: bytes, labels: Sequence[bytes], keys: Sequence[str | None]) -> str:
     """Return the digest of a whole annotation; `keys` has the group of each label, or None."""
-    groups: dict[str, list[bytes]] = {}
+    whole = sorted(labels)
+    numbers = {label: number for number, label in enumerate(whole)}  # labels that say the same have one
+    groups: dict[str, list[int]] = {}
     for label, key in zip(labels, keys, strict=True):
         if key is not None:
-            groups.setdefault(key, []).append(label)
+            groups.setdefault(key, []).append(numbers[label])
     bound = sorted(sorted(members) for members in groups.values())
     digest = blake2b(image, digest_size=16)
-    digest.update(b"\0".join([b"", *sorted(labels)]))
-    for members in bound:
-        digest.update(b"\0".join([b"\1", *members]))
+    digest.update(b"\0".join((b"", *whole, _encoder.encode(bound))))
     return digest.hexdigest()
