@@ -17,18 +17,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream as Receive
 from anyio.streams.memory import MemoryObjectSendStream as Send
 
 from pipeline.core.batching import BatchRule
-from pipeline.core.rows import (
-    Bundle,
-    EditedRow,
-    LabelTask,
-    OpenRow,
-    PackedRow,
-    Place,
-    Rejection,
-)
+from pipeline.core.rows import Bundle, EditedRow, LabelTask, OpenRow, PackedRow, Place, Rejection
 from pipeline.errors import RowError
 from pipeline.events import RowsOpened
 from pipeline.io.dividing import divided
+from pipeline.io.early import Early
 from pipeline.io.editing import Editor
 from pipeline.io.record import Record
 from pipeline.io.streams import batches, chunks, in_order, pour, put, until
@@ -48,6 +41,7 @@ class Line:
     target: Target
     codec: str
     encoder: Encoder
+    early: Early
     editor: Editor
     record: Record
     plan: Plan
@@ -97,7 +91,7 @@ async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_ed
         placed = [(task, place) for task, place in zip(batch, found, strict=True) if isinstance(place, Place)]
         lost: list[OpenRow | Rejection] = [place for place in found if isinstance(place, Rejection)]
         with line.record.timed("open"):
-            return lost + await open_bundle(line, placed)
+            return lost + await line.early.beside(partial(open_bundle, line, placed), placed)
 
     async def give(opened: list[OpenRow | Rejection]) -> None:
         line.record.tell(RowsOpened(len(opened)))

@@ -105,7 +105,10 @@ async def put(item: Item, into: MemoryObjectSendStream[Item]) -> None:
 async def pour(items: Iterable[Item], into: MemoryObjectSendStream[Item]) -> None:
     """Send the items, and give way to others only where the stream is full."""
     for item in items:
-        await put(item, into)
+        try:
+            into.send_nowait(item)
+        except (anyio.WouldBlock, anyio.BrokenResourceError):
+            await put(item, into)
 
 
 async def in_order(

@@ -48,6 +48,8 @@ CHUNK_SECONDS = 0.030
 HERE_SECONDS = 2 * CHUNK_SECONDS
 """Predicted work up to which a chunk of a small job is done at once. In a thread beside the event loop it
 would take several times as long: both wait for the interpreter's lock at every call into numpy."""
+BUSY_SECONDS = 0.002
+"""Predicted work after which the event loop sees to other tasks."""
 SMALL_JOB_SECONDS = 1.0
 """Predicted work up to which no process is started."""
 SHARED_FROM = 1 << 20
@@ -262,9 +264,10 @@ class Workers:
 async def _here(chunk: Chunk[Any, Result]) -> list[Result | RowError]:
     if chunk.seconds <= HERE_SECONDS:
         done: list[Result | RowError] = []
-        for item in chunk.items:
+        some = max(1, int(len(chunk.items) * BUSY_SECONDS / max(chunk.seconds, BUSY_SECONDS)))
+        for start in range(0, len(chunk.items), some):
             await lowlevel.checkpoint()
-            done += chunk.work([item])
+            done += chunk.work(chunk.items[start : start + some])
         return done
     return await to_thread.run_sync(chunk.work, chunk.items)
 

@@ -19,6 +19,7 @@ from pipeline.errors import Exit, LabelferryError, UsageError
 from pipeline.events import Event, PaceChanged, Phase, RowsSettled, RunEnded, RunStarted
 from pipeline.io.channel import Channels
 from pipeline.io.collecting import rare_collections
+from pipeline.io.early import Early, codec_for
 from pipeline.io.editing import Editor
 from pipeline.io.journal import open_journal
 from pipeline.io.lock import job_lock
@@ -39,8 +40,8 @@ __all__ = ["RunOptions", "checks", "open_journal", "run", "run_sync", "seed_from
 OPEN_BYTES = 256 * 1024 * 1024
 """Bytes of source rows that are opened in one bundle at most; rasters are large, requests are not."""
 LARGE = 500
-"""Rows of a bundle from which the first one is opened with a quarter of them: the stages behind it have work
-while the others are on their way."""
+"""Rows of a bundle from which the first one has a quarter of them: the stages behind it have work while the
+others are on their way."""
 REJECTS_AT_ONCE = 500
 WORK_FOLDER = ".labelferry"
 """The folder beside the journal where a run keeps what must survive a crash."""
@@ -202,7 +203,8 @@ def _line(
     engine, limits = job.engine, ends.target.limits
     at_once = engine.concurrency or limits.concurrency_ceiling
     rows = min(engine.bundle_rows, limits.open_rows)
-    opening = BatchRule(rows, OPEN_BYTES, engine.linger, rows // 4 if rows >= LARGE else None)
+    opening = BatchRule(rows, OPEN_BYTES, engine.linger, _first(rows))
+    codec = ends.features.mask_codec or ""
     saved_rows, saved_bytes = (
         min(engine.bundle_rows, limits.max_rows),
         min(engine.bundle_bytes, limits.max_bytes),
@@ -210,17 +212,22 @@ def _line(
     return flow.Line(
         source=ends.source,
         target=ends.target,
-        codec=ends.features.mask_codec or "",
+        codec=codec,
         encoder=encoder,
+        early=Early(encoder, codec_for(codec, job.operations, plan.mode)),
         editor=Editor(job.operations, encoder),
         record=record,
         plan=plan,
         opening=opening,
-        saving=BatchRule(saved_rows, saved_bytes, engine.linger),
+        saving=BatchRule(saved_rows, saved_bytes, engine.linger, _first(saved_rows)),
         ahead=max(1, min(at_once, limits.rows_ahead // opening.rows)),
         at_once=min(at_once, limits.bundles_at_once or at_once),
         stop=options.stop or anyio.Event(),
     )
+
+
+def _first(rows: int) -> int | None:
+    return rows // 4 if rows >= LARGE else None
 
 
 def _record(job: Job, options: RunOptions, emit: Listener, journal: Journal, *, fresh: bool) -> Record:

@@ -26,6 +26,8 @@ from scripts.benchmarks.reading import read  # noqa: E402
 from scripts.benchmarks.supervisely_drawing import GROUPS, MASK, PIXEL_BOXES  # noqa: E402
 from scripts.benchmarks.watching import ran, say  # noqa: E402
 
+NAMED_GROUPS = [(f"group-{at}", tuple(map(str, members))) for at, members in enumerate(GROUPS)]
+
 
 def main() -> None:
     """Be ready, then run once for each line that comes in."""
@@ -63,11 +65,11 @@ def rows(count: int, drawn: Sequence[Raster]) -> Iterator[LabelRow]:
     for number in range(count):
         title = title_of(number)
         objects = [
-            ObjectInstance(str(at), BOX_CLASS, {0: Occurrence(Box(*map(float, box)))})
-            for at, box in enumerate(PIXEL_BOXES[number % len(PIXEL_BOXES)])
+            ObjectInstance(str(at), BOX_CLASS, {0: Occurrence(Box(x, y, width, height))})
+            for at, (x, y, width, height) in enumerate(PIXEL_BOXES[number % len(PIXEL_BOXES)])
         ]
         mask = Occurrence(drawn[number % len(drawn)])
         objects.append(ObjectInstance(str(MASK), MASK_CLASS, {0: mask}))
-        groups = [Group(f"group-{at}", tuple(map(str, members))) for at, members in enumerate(GROUPS)]
+        groups = tuple(Group(name, members) for name, members in NAMED_GROUPS)
         media = (Media(title, width=SIDE, height=SIDE),)
-        yield LabelRow(title, title, media=media, objects=tuple(objects), groups=tuple(groups))
+        yield LabelRow(title, title, media=media, objects=tuple(objects), groups=groups)

@@ -175,8 +175,8 @@ async def test_rasters_are_let_go_when_they_are_encoded_and_not_when_they_are_sa
 
     report = await run(job(tmp_path, drawn()), listeners=[listen])
     assert report.rows["saved"] == 600
-    assert len(held) == 1, "all rows go in one bundle"
-    assert held[0] < 200
+    assert len(held) == 2, "the rows go in two bundles, of which the first is small"
+    assert max(held) < 200
 
 
 def test_a_source_row_keeps_its_media_where_the_target_row_states_none() -> None:

@@ -78,7 +78,7 @@ async def _prepare(connection: AsyncConnection, path: Path) -> None:
     await connection.exec_driver_sql(BEGIN)
     found = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
     if not found:
-        await connection.run_sync(metadata.create_all)
+        await connection.run_sync(metadata.create_all, checkfirst=False)
         await connection.execute(labelferry.insert().values(version=VERSION))
     elif labelferry.name not in found:
         raise UsageError(f"{path} is a database, but not a journal of labelferry; name another file")
@@ -90,7 +90,7 @@ async def _prepare(connection: AsyncConnection, path: Path) -> None:
                 "labelferry; install that one, or name another file"
             )
     await connection.commit()
-    await connection.run_sync(own.create_all)
+    await connection.run_sync(own.create_all, checkfirst=False)
     await connection.commit()
 
 

@@ -1,0 +1,59 @@
+"""Masks that are encoded while their rows are being opened: the wait for the target costs nothing then."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+
+from pipeline.core.codecs import layered
+from pipeline.core.labels import LabelRow
+from pipeline.core.rows import EditedRow, LabelTask, Mode, OpenRow, Place, Rejection
+from pipeline.ports import Encoder, Operation
+
+Opened = list[OpenRow | Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Encodes the masks of rows in `codec` beside their opening; "" for a job in which that must wait."""
+
+    encoder: Encoder
+    codec: str
+
+    async def beside(
+        self, opening: Callable[[], Awaitable[Opened]], rows: Sequence[tuple[LabelTask, Place]]
+    ) -> Opened:
+        """Open rows, and return them with their masks encoded. A row whose masks fail is left as it is."""
+        if not self.codec:
+            return await opening()
+        given = [
+            EditedRow(task.key, place, task.row)
+            for task, place in rows
+            if task.row is not None and task.row.objects
+        ]
+        done: list[EditedRow] = []
+
+        async def encode() -> None:
+            found = await self.encoder.encode(given, self.codec)
+            done.extend(row for row in found if isinstance(row, EditedRow))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(encode)
+            opened = await opening()
+        encoded = {row.key.key: row.row for row in done}
+        return [_with(row, encoded) if isinstance(row, OpenRow) else row for row in opened]
+
+
+def codec_for(codec: str, operations: Sequence[Operation], mode: Mode | None) -> str:
+    """Return the codec that masks can be encoded in before their rows are open, or "".
+
+    Operations see masks as the source has them. One picture for all masks of a frame needs those that are
+    there already. Rows that are left alone, as they have labels, would be encoded for nothing.
+    """
+    waits = operations or mode in (Mode.SKIP, Mode.EDIT) or layered(codec)
+    return "" if waits else codec
+
+
+def _with(row: OpenRow, encoded: dict[str, LabelRow]) -> OpenRow:
+    whole = encoded.get(row.task.key.key)
+    return row if whole is None else replace(row, task=replace(row.task, row=whole))
