@@ -50,6 +50,15 @@ def test_links_are_groups_where_the_job_says_so() -> None:
     assert [set(group.objects) for group in back.groups] == [{"1", "2", "4"}]
 
 
+def test_attributes_of_a_link_that_stands_for_a_group_are_told_of() -> None:
+    found = golden("vector-all", Rules(group_links=True))
+    links = [{"from_id": 1, "to_id": 2, "attributes": {"side": "left"}}, {"from_id": 1, "to_id": 4}]
+    label = msgspec.structs.replace(found.label, attributes={**found.attributes, "links": links})
+    read = read_row(found.sample, label, found.project, {})
+    assert [group.objects for group in read.row.groups] == [("1", "2", "4")]
+    assert [note.what for note in read.notes if "attributes of a link" in note.why] == ["link"]
+
+
 def test_an_attribute_holds_groups_where_the_job_says_so() -> None:
     found = golden("vector", Rules(group_attribute="plate"))
     row = row_of(

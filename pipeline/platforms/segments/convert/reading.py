@@ -37,7 +37,7 @@ def read_row(
     counts = _counts(reading, parts, seen)
     objects = tuple(item for read in found for item in read.objects)
     links = _links(reading, found, said) if project.kind.links else []
-    objects, groups, relations = _linked(reading.project, objects, links)
+    objects, groups, relations = _linked(reading, objects, links)
     row = LabelRow(
         sample.uuid,
         sample.name,
@@ -81,13 +81,18 @@ def _links(reading: Reading, found: list[PartRead], said: JsonValue) -> list[Lin
 
 
 def _linked(
-    project: Project, objects: tuple[ObjectInstance, ...], links: list[Link]
+    reading: Reading, objects: tuple[ObjectInstance, ...], links: list[Link]
 ) -> tuple[tuple[ObjectInstance, ...], tuple[Group, ...], tuple[Relation, ...]]:
     """Objects, groups and relations: links are one or the other, as the rules say, and so are answers."""
     groups: tuple[Group, ...] = ()
+    project = reading.project
     moving = project.kind.sequence
     relations = tuple(one for link in links if (one := link.relation(moving=moving)) is not None)
     if project.rules.group_links:
+        for one in relations:
+            if one.answers:
+                why = f"the link to {one.target!r} stands for a group; the attributes of a link stay behind"
+                reading.note(one.source, "link", why)
         groups, relations = grouped(relations, [item.id for item in objects]), ()
     name = project.rules.group_attribute
     if name is not None:
