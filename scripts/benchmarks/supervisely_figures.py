@@ -26,8 +26,11 @@ LATENCY = 0.05
 ENGINE = {"concurrency": 32, "requests_per_second": 4000}
 """The stand-in has no limit, so that none is kept."""
 SYNC, ASYNC, READ = "SDK, upload_anns", "SDK, upload_anns_async", "SDK, download_bulk_async"
+FIND = "SDK, finding the images"
+"""What comes before both ways of writing with the SDK, and is not counted with them. labelferry's writing
+includes it."""
 OURS, OURS_READ = "labelferry", "labelferry, reading"
-SDK_AT_ONCE = {SYNC: 1, ASYNC: 10, READ: 10}
+SDK_AT_ONCE = {FIND: 1, SYNC: 1, ASYNC: 10, READ: 10}
 """Requests that the SDK has under way at once, by its own defaults for an address of https."""
 CHECKED = 500
 """Images of which it is looked at what was written."""
@@ -131,10 +134,11 @@ def beside(server: Server, rows: int, times: int) -> Runs:
 
     What each has written is checked after its last run, and labels are read where labelferry wrote them.
     """
-    runs: Runs = {SYNC: [], ASYNC: [], OURS: [], READ: [], OURS_READ: []}
+    runs: Runs = {FIND: [], SYNC: [], ASYNC: [], OURS: [], READ: [], OURS_READ: []}
     with clients(server) as (sdk, ferry):
         for turn in range(times + 1):
             few = rows if turn else min(rows, WARM)
+            runs[FIND].append(once(server, sdk, {"work": "find", "rows": rows}))
             for name in (SYNC, ASYNC, OURS):
                 mine = name is OURS
                 order = {"work": "write", "engine": ENGINE} if mine else {"work": name.partition(", ")[2]}

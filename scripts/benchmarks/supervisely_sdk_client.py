@@ -1,7 +1,8 @@
 """The vendor's SDK at work: building annotations and uploading them. Runs in its own environment.
 
 Takes its task as JSON in the first argument. Prints a line of JSON when ready, and one for each line on its
-standard input, which is a JSON object: `work` (upload_anns, upload_anns_async, read, or check) and `rows`.
+standard input, which is a JSON object: `work` (find, upload_anns, upload_anns_async, read, or check) and
+`rows`.
 """
 
 import json
@@ -37,13 +38,12 @@ class Work:
         os.environ["SUPERVISELY_ASYNC_SEMAPHORE"] = str(task["at_once"])
         self.api = sly.Api(task["url"], task["token"])
         self.project = task["project"]
-        self.dataset = self.api.dataset.get_info_by_name(self.project, DATASET).id
-        images = self.api.image.get_list(self.dataset)
-        self.images = [image.id for image in sorted(images, key=lambda image: image.name)]
-        self.meta = sly.ProjectMeta.from_json(self.api.project.get_meta(self.project))
+        self.find()
 
     def run(self, order: dict[str, Any]) -> dict[str, Any]:
         """Do one piece of work."""
+        if order["work"] == "find":
+            return self.find()
         images = self.images[: order["rows"]]
         if order["work"] == "read":
             return self.read()
@@ -56,6 +56,14 @@ class Work:
             upload = self.api.annotation.upload_anns_async(images, built, self.dataset, log_progress=False)
             sly.run_coroutine(upload)
         return {"rows": len(images)}
+
+    def find(self) -> dict[str, Any]:
+        """Ask for classes and tags, and for the ids of the images, by name."""
+        self.dataset = self.api.dataset.get_info_by_name(self.project, DATASET).id
+        images = self.api.image.get_list(self.dataset)
+        self.images = [image.id for image in sorted(images, key=lambda image: image.name)]
+        self.meta = sly.ProjectMeta.from_json(self.api.project.get_meta(self.project))
+        return {"rows": len(self.images)}
 
     def built(self, number: int) -> sly.Annotation:
         """Build the labels of an image, and bind those that belong together."""
