@@ -67,6 +67,8 @@ class Call:
             return await retrying(again)
         except TransientError as error:
             text = f"{self.kind}: {error}; given up after {self.attempts} attempt(s): {self._over}"
+            if self.host.address and not self.host.successes and not error.pushback:
+                text = f"{text}; nothing was answered before, so check {self.host.address}"
             unknown = self.unknown or error.unknown
             raise TransientError(text, after=error.after, pushback=error.pushback, unknown=unknown) from None
 

@@ -209,6 +209,7 @@ class Channels:
         host = self._hosts.get(origin)
         if host is None:
             host = Host(origin, bounds, self._policy, self.quota, self._roll, self._emit)
+            host.address = limits.address
             self._hosts[origin] = host
         else:
             host.narrow(bounds)

@@ -21,7 +21,8 @@ _TOLD: Final = 0.001  # seconds: a shorter wait is no event
 class Host:
     """One host. `successes` counts good answers, of all calls together.
 
-    `roll` gives random numbers in [0, 1). `quota` is shared with the other hosts of the run.
+    `roll` gives random numbers in [0, 1). `quota` is shared with the other hosts of the run. `address` is
+    what a user corrects where the host is the wrong one.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Host:
         self.roll = roll
         self.emit = emit
         self.successes = 0
+        self.address = ""
         self.pace = Pace.start(bounds)
         self._origin = origin
         self._prefix = str(origin)

@@ -1,5 +1,6 @@
 """The way onto the network: one aiohttp session for all hosts. Decides nothing and retries nothing."""
 
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -20,6 +21,13 @@ AGENT: Final = "labelferry"
 
 _CHUNK: Final = 64 * 1024
 _PIECE: Final = 256 * 1024  # bytes of a request that are written at once; of an answer, read at once
+_REASONS: Final[Mapping[type[Exception], str]] = {
+    aiohttp.ClientConnectorDNSError: "the name is not known",
+    TimeoutError: "time ran out",
+    aiohttp.ServerDisconnectedError: "the server closed the connection",
+    aiohttp.ClientSSLError: "TLS could not be set up; is it a port for http?",
+    aiohttp.ClientResponseError: "what came is not HTTP",
+}
 _UNSENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
@@ -250,12 +258,9 @@ def _failure(error: Exception, url: URL) -> LabelferryError:
 
 def _reason(error: Exception) -> str:
     """Name a failure without its text, which may hold the URL and so a token in its query."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the name is not known"
-    if isinstance(error, TimeoutError):
-        return "time ran out"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the server closed the connection"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    for kind, text in _REASONS.items():
+        if isinstance(error, kind):
+            return text
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno else "the connection broke off"
     return type(error).__name__

@@ -69,6 +69,8 @@ class Limits:
     rate_ceiling: float = 100.0
     concurrency_floor: int = 1
     concurrency_ceiling: int = 8
+    address: str = ""
+    """What a user corrects where the platform is not at its address, as in "`url`"."""
 
 
 # ---- A platform's two sides -------------------------------------------------------------------------

@@ -148,3 +148,21 @@ def test_rest_refuses_keys_and_unknown_projects(status: int, *, credentials: boo
     verdict = judge_rest(answer({"detail": "x"}, status))
     assert isinstance(verdict, Fatal)
     assert verdict.credentials is credentials
+
+
+# ---- web pages: of a proxy, or of a server that is another one ------------------------------------------
+
+
+@pytest.mark.parametrize("judge", [judge_legacy, judge_rest])
+def test_a_web_page_in_place_of_an_answer_does_not_count_as_done(judge: Any) -> None:  # noqa: ANN401 - either judge
+    found = judge(answer(b"<!DOCTYPE html><title>Log in</title>"))
+    assert found == Retry("the answer is not one of Encord's API: a web page, 'Log in'; check `url`")
+
+
+@pytest.mark.parametrize("judge", [judge_legacy, judge_rest])
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 405])
+def test_a_refusal_that_is_a_web_page_names_the_address(judge: Any, status: int) -> None:  # noqa: ANN401 - either judge
+    found = judge(answer(b"<html><body><h1>Not here</h1>", status))
+    assert not isinstance(found, Ok)
+    assert found.message.startswith(f"Encord answered {status}: a web page, 'Not here'; check ")
+    assert "`url`" in found.message

@@ -10,6 +10,7 @@ from pipeline.platforms.segments.verdict import (
     beyond_the_end,
     judge,
     judge_creation,
+    judge_label,
     judge_page,
     judge_storage,
     message_of,
@@ -25,10 +26,35 @@ def answer(status: int, body: Any = "x", **headers: str) -> Answer:  # noqa: ANN
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", {"uuid": "x"}, b"<html>"])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", {"uuid": "x"}])
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_good_status_is_good_whatever_comes_with_it(status: int, body: Any) -> None:  # noqa: ANN401 - as above
     assert judge(answer(status, body)) == Ok()
+
+
+# ---- web pages: of a proxy, or of a server that is another one ------------------------------------------
+
+
+def test_a_web_page_in_place_of_an_answer_does_not_count_as_done() -> None:
+    page = b"\n<!DOCTYPE html><html><head><title>Log in</title></head></html>"
+    assert judge(answer(200, page)) == Retry("a web page, 'Log in' came instead of an answer")
+
+
+@pytest.mark.parametrize("row", [None, "uuid"])
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 405])
+def test_a_refusal_that_is_a_web_page_names_the_address(status: int, row: str | None) -> None:
+    found = judge(answer(status, b"<html><body><h1>Not here</h1>"), row)
+    assert not isinstance(found, Ok)
+    assert found.message.startswith(f"Segments.ai answered {status}: a web page, 'Not here'; check `url`")
+
+
+@pytest.mark.parametrize("status", [302, 404])
+def test_a_web_page_says_nothing_of_what_is_there(status: int) -> None:
+    page = answer(status, b"<html><body><h1>Not here</h1>")
+    for found in (judge(page), judge(page, "uuid"), judge_label(page)):
+        assert isinstance(found, Fatal)
+        assert not found.missing
+    assert judge_label(answer(404, {"detail": "Not found."})) == Ok()
 
 
 # ---- asked to wait ------------------------------------------------------------------------------------
@@ -96,9 +122,9 @@ def test_trouble_of_the_server_is_worth_another_try(status: int) -> None:
 
 
 def test_503_asks_for_less_only_where_it_names_the_wait() -> None:
-    assert judge(answer(503, b"<html>later")) == Retry("Segments.ai answered 503: <html>later")
-    assert judge(answer(503, b"<html>later", retry_after="4")) == Retry(
-        "Segments.ai answered 503: <html>later", 4.0, pushback=True
+    assert judge(answer(503, b"later")) == Retry("Segments.ai answered 503: later")
+    assert judge(answer(503, b"later", retry_after="4")) == Retry(
+        "Segments.ai answered 503: later", 4.0, pushback=True
     )
 
 
@@ -143,7 +169,7 @@ def test_a_subscription_that_ended_is_no_fault_of_a_row_or_a_key(status: int, te
 def test_what_is_not_there_is_a_mistake_of_the_job_unless_it_is_a_row(status: int) -> None:
     found = judge(answer(status, {"detail": "Not found."}))
     assert isinstance(found, Fatal)
-    assert found.missing
+    assert found.missing is (status == 404)  # a redirect does not say that there is no such dataset
     assert "`dataset`, `labelset` and `url`" in found.message
     row = judge(answer(status, {"detail": "Not found."}), "uuid")
     assert isinstance(row, Reject)

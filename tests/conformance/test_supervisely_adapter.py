@@ -335,6 +335,13 @@ async def test_doctor_finds_a_good_project_good(tmp_path: Path) -> None:
     assert kinds == {"projects.info": 1, "datasets.list": 1, "projects.meta": 1}
 
 
+async def test_doctor_counts_the_images_of_a_project_that_is_named(tmp_path: Path) -> None:
+    named: dict[str, Any] = {"project": "sandbox", "workspace": 619, "dataset": None}
+    async with local(tmp_path, ROWS) as server, server.adapter(**named) as adapter:
+        texts = [check.message async for check in adapter.checks()]
+    assert f"sandbox ({server.project}): 7 images in 1 datasets" in texts
+
+
 async def test_doctor_says_what_will_be_created(tmp_path: Path) -> None:
     async with local(tmp_path, ROWS) as server:
         async with server.adapter(project="new", workspace=619, create=True) as adapter:

@@ -8,13 +8,15 @@ import anyio
 import msgspec
 import pytest
 
-from pipeline.errors import FatalError, TransientError
-from pipeline.platforms.supervisely.client import PAGE, DatasetInfo, Page
+from pipeline.errors import BundleRefused, CredentialsError, FatalError, LabelferryError, TransientError
+from pipeline.platforms.supervisely.client import PAGE, DatasetInfo, Page, ProjectInfo
 from pipeline.platforms.supervisely.datasets import Datasets
 from pipeline.platforms.supervisely.listing import READINGS, begun, list_all
+from pipeline.platforms.supervisely.project import OpenProject
+from pipeline.platforms.supervisely.settings import Settings
 from pipeline.platforms.supervisely.spool import Spool
 from tests.conformance.moving import keys_of
-from tests.conformance.supervisely_project import boxes, local
+from tests.conformance.supervisely_project import META, QUICK, boxes, local
 
 pytestmark = pytest.mark.anyio
 
@@ -125,6 +127,44 @@ async def test_a_small_project_is_listed_with_one_request(tmp_path: Path) -> Non
         keys = await keys_of(adapter.source())
         assert (await server.log())["kinds"]["images.list"] == 1
     assert [key.title for key in keys] == [row.title for row in rows]
+
+
+class Refusing:
+    """A client of a server that gives the images of a dataset, and not those of a whole project."""
+
+    def __init__(self, error: LabelferryError) -> None:
+        self.error = error
+
+    async def project(self, project: int) -> ProjectInfo:
+        return ProjectInfo(project)
+
+    async def meta(self, _project: int) -> dict[str, Any]:
+        return META
+
+    async def datasets(self, _project: int) -> list[DatasetInfo]:
+        return [DatasetInfo(5, "a")]
+
+    async def images_of_project(self, _project: int, _size: int, *, tries: int) -> Page:
+        assert tries == 1
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [BundleRefused, CredentialsError, FatalError, TransientError])
+async def test_a_project_whose_images_are_refused_as_a_whole_is_listed_by_its_datasets(
+    error: type[LabelferryError],
+) -> None:
+    client: Any = Refusing(error("not here"))
+    project = OpenProject(client, Settings.model_validate({"project": 7}), lambda _: None, listed=True)
+    assert list((await project.datasets()).paths) == [5]
+    assert project.beginning() is None
+
+
+async def test_the_page_that_a_project_can_do_without_is_not_tried_again(tmp_path: Path) -> None:
+    async with local(tmp_path, [boxes("a.png")]) as server, server.adapter() as adapter:
+        await server.faults(fail_before=1.0, kinds=["images.list"])
+        with pytest.raises((FatalError, TransientError)):
+            await keys_of(adapter.source())
+        assert (await server.log())["kinds"]["images.list"] == 1 + QUICK.tries
 
 
 async def test_an_image_without_an_id_is_no_image(tmp_path: Path) -> None:

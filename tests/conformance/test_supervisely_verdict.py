@@ -24,10 +24,34 @@ def refusal(*errors: dict[str, Any], kind: str = "NONUNIQUE", message: str = "ta
     return {"error": "Bad request", "details": [{"type": kind, "message": message, "errors": errors}]}
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", {"error": "no"}, b"<html>"])
+@pytest.mark.parametrize("body", [b"", b"{}", {"error": "no"}])
 @pytest.mark.parametrize("status", [200, 201, 206])
 def test_a_good_status_is_good_whatever_comes_with_it(status: int, body: Any) -> None:  # noqa: ANN401
     assert judge(answer(status, body)) == Ok()
+
+
+# ---- web pages: of a proxy, or of a server that is another one ------------------------------------------
+
+
+def test_a_web_page_in_place_of_an_answer_does_not_count_as_done() -> None:
+    page = b"\n<!DOCTYPE html><html><head><title>Log in</title></head></html>"
+    assert judge(answer(200, page)) == Retry("a web page, 'Log in' came instead of an answer")
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 405])
+def test_a_refusal_that_is_a_web_page_names_the_address(status: int) -> None:
+    found = judge(answer(status, b"<html><body><h1>Not here</h1>"))
+    assert not isinstance(found, Ok)
+    assert found.message.startswith(
+        f"Supervisely answered {status}: a web page, 'Not here'; check `url` or SERVER_ADDRESS"
+    )
+
+
+@pytest.mark.parametrize("status", [302, 404])
+def test_a_web_page_says_nothing_of_what_is_there(status: int) -> None:
+    found = judge(answer(status, b"<html><body><h1>Not here</h1>"))
+    assert isinstance(found, Fatal)
+    assert not found.missing
 
 
 # ---- worth another try --------------------------------------------------------------------------------
@@ -55,9 +79,9 @@ def test_trouble_of_the_server_is_worth_another_try(status: int) -> None:
 
 
 def test_503_asks_for_less_only_where_it_names_the_wait() -> None:
-    assert judge(answer(503, b"<html>later")) == Retry("Supervisely answered 503: <html>later")
-    found = judge(answer(503, b"<html>later", retry_after="4"))
-    assert found == Retry("Supervisely answered 503: <html>later", 4.0, pushback=True)
+    assert judge(answer(503, b"later")) == Retry("Supervisely answered 503: later")
+    found = judge(answer(503, b"later", retry_after="4"))
+    assert found == Retry("Supervisely answered 503: later", 4.0, pushback=True)
 
 
 def test_the_one_refusal_that_passes_by_itself_is_tried_again() -> None:
@@ -162,6 +186,7 @@ def test_a_whole_file_must_have_the_digest_that_the_server_says() -> None:
     assert judge_file(answer(206, data, **whole)) == Ok()
     assert isinstance(judge_file(answer(206, b"damaged", **whole)), Retry)
     assert isinstance(judge_file(answer(404, b"", **good)), Reject)
+    assert isinstance(judge_file(answer(404, b"<html>Not Found</html>")), Reject)
     assert not is_whole(answer(206, data[:3], **part))
 
 

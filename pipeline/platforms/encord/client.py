@@ -17,7 +17,7 @@ from pipeline.platforms.encord.verdict import judge_legacy, judge_rest
 from pipeline.platforms.encord.wire import Json
 from pipeline.ports import Answer, Channel, Limits, Ok, Request
 
-LIMITS = Limits(max_rows=1000, max_bytes=8 * 1024 * 1024, open_rows=1000, rate_ceiling=50.0)
+LIMITS = Limits(max_rows=1000, max_bytes=8 * 1024 * 1024, open_rows=1000, rate_ceiling=50.0, address="`url`")
 LISTED_AT_ONCE = 1000
 READS = 3
 """Times that a listing is read from its beginning when reading breaks off."""
@@ -235,4 +235,5 @@ def _decode(body: bytes, kind: type[Value]) -> Value:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, ValueError) as error:
-        raise TransientError(f"an answer of Encord is not as expected: {error}", unknown=True) from error
+        text = f"an answer of Encord is not as expected: {error}; is it Encord? check `url`"
+        raise TransientError(text, unknown=True) from error

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.core.backoff import asks_for_less, http_date, retry_after
+from pipeline.core.web_page import web_page
 from pipeline.ports import Answer, Fatal, Ok, Reject, Retry, Verdict
 
 OK, UNAUTHORISED, FORBIDDEN, MISSING, TIMED_OUT = 200, 401, 403, 404, 408
@@ -73,7 +74,7 @@ def judge_rest(answer: Answer) -> Verdict:
     """Judge an answer of REST v2."""
     if (verdict := _by_status(answer)) is not None:
         return verdict
-    if OK <= answer.status < 300:  # noqa: PLR2004 - the range of good statuses
+    if OK <= answer.status < 300 and web_page(answer.body) is None:  # noqa: PLR2004 - the good statuses
         return Ok()
     return _without_envelope(answer)
 
@@ -98,7 +99,8 @@ def _without_envelope(answer: Answer) -> Verdict:
     if status == TIMED_OUT or status >= BROKEN:
         after = _after(answer)
         return Retry(f"Encord answered {status}: {message}", after, pushback=asks_for_less(status, after))
-    return Reject(f"Encord answered {status}: {message}")
+    where = "; check `url`" if web_page(answer.body) is not None else ""
+    return Reject(f"Encord answered {status}: {message}{where}")
 
 
 def _by_code(envelope: Envelope, rows: Mapping[str, str]) -> Verdict:
@@ -161,6 +163,8 @@ def _most(payload: msgspec.Raw) -> int | None:
 
 def _message(body: bytes) -> str:
     """Return a short text from a body of unknown form: its `message` or `detail`, else its beginning."""
+    if (page := web_page(body)) is not None:
+        return page
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, ValueError):

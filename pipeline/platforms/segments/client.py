@@ -32,6 +32,7 @@ LIMITS = Limits(
     bundles_at_once=4,
     rate_ceiling=200.0,
     concurrency_ceiling=32,
+    address="`url`",
 )
 """The service tells no limit of its own; a label is one request, so a bundle is many of them in flight."""
 
@@ -243,4 +244,5 @@ def _decode(body: bytes, form: type[Value]) -> Value:
     try:
         return msgspec.json.decode(body, type=form)
     except (msgspec.DecodeError, ValueError) as error:
-        raise TransientError(f"an answer of Segments.ai is not as expected: {error}", unknown=True) from error
+        text = f"an answer of Segments.ai is not as expected: {error}; is it Segments.ai? check `url`"
+        raise TransientError(text, unknown=True) from error

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from pipeline.core.backoff import asks_for_less, http_date, retry_after
+from pipeline.core.web_page import web_page
 from pipeline.ports import Answer, Fatal, Ok, Reject, Retry, Verdict
 
 OK, GOOD_END, ERRORS = 200, 300, 400
@@ -25,21 +26,25 @@ _PAID = ("free trial ended", "exceeded user limit")
 
 def judge(answer: Answer, row: str | None = None) -> Verdict:
     """Judge an answer of the API. `row` is the target id of the one row that the request was about."""
-    status = answer.status
+    status, page = answer.status, web_page(answer.body)
     if OK <= status < GOOD_END:
-        return _throttled(answer) or Ok()
+        # A proxy's page says nothing of what became of the request.
+        lost = None if page is None else Retry(f"{page} came instead of an answer")
+        return lost or _throttled(answer) or Ok()
     if status == UNAUTHORISED:
         return Fatal(_CREDENTIALS, credentials=True)
     if status == TOO_MANY:
         return Retry("Segments.ai asks for fewer requests", after_of(answer), pushback=True)
-    message = f"Segments.ai answered {status}: {message_of(answer.body)}"
+    message = f"Segments.ai answered {status}: {page or message_of(answer.body)}"
+    if page is not None and status < TOO_LARGE:
+        message = f"{message}; check `url`"
     if status == TIMED_OUT or status >= BROKEN:
         after = after_of(answer)
         return Retry(message, after, pushback=asks_for_less(status, after))
-    return _refused(status, message, row)
+    return _refused(status, message, row, page)
 
 
-def _refused(status: int, message: str, row: str | None) -> Verdict:
+def _refused(status: int, message: str, row: str | None, page: str | None) -> Verdict:
     if status == TOO_LARGE:
         message = f"{message}; the request is too large"
     named = {} if row is None else {row: message}
@@ -49,8 +54,11 @@ def _refused(status: int, message: str, row: str | None) -> Verdict:
         return Fatal(f"{message}; see to the subscription")
     if status == FORBIDDEN:
         return Fatal(f"{message}; the key may not do this", credentials=True)
+    if page is not None and (status == MISSING or status < ERRORS):
+        return Fatal(message)  # not said by the service: nobody knows then what is there
     if row is None and (status == MISSING or status < ERRORS):
-        return Fatal(f"{message}; check `dataset`, `labelset` and `url`", missing=True)
+        where = "check `dataset`, `labelset` and `url`"
+        return Fatal(f"{message}; {where}", missing=status == MISSING)
     return Reject(message, named)
 
 
@@ -61,12 +69,12 @@ def judge_page(answer: Answer) -> Verdict:
 
 def judge_label(answer: Answer) -> Verdict:
     """Judge an answer about a label of a sample that exists: where there is none, that is good too."""
-    return Ok() if answer.status == MISSING else judge(answer)
+    return Ok() if is_unlabelled(answer) else judge(answer)
 
 
 def is_unlabelled(answer: Answer) -> bool:
     """Whether a label was asked for that is not there."""
-    return answer.status == MISSING
+    return answer.status == MISSING and web_page(answer.body) is None
 
 
 def beyond_the_end(answer: Answer) -> bool:

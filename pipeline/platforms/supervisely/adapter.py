@@ -65,7 +65,7 @@ class SuperviselyAdapter:
             yield Check("credentials", ok=False, message=str(error))
             return
         except TransientError as error:
-            message = f"{self._settings.url} does not answer: {error}; check `url` or SERVER_ADDRESS"
+            message = f"{self._settings.url} does not answer: {error}"
             yield Check("reachable", ok=False, message=message)
             return
         except LabelferryError as error:
@@ -85,7 +85,7 @@ class SuperviselyAdapter:
             )
             return
         datasets = await project.datasets()
-        text = f"{info.called} ({info.id}): {info.images_count} images in {len(datasets.paths)} datasets"
+        text = f"{info.called} ({info.id}): {datasets.summary(info.images_count)}"
         yield Check("project", ok=True, message=text)
         wanted = settings.dataset
         if wanted is not None:
@@ -123,10 +123,13 @@ class DiskAdapter:
             return
         if folder.is_dir():
             ok = os.access(folder, os.R_OK | os.X_OK)
-            yield Check("folder", ok, f"{folder} {'is there' if ok else 'cannot be read'}")
+            more = "" if os.access(folder, os.W_OK) else ", to be read only: it cannot be written"
+            yield Check("folder", ok, f"{folder} {f'is there{more}' if ok else 'cannot be read'}")
+        elif folder.exists():
+            yield Check("folder", ok=False, message=f"{folder} is a file; an export is a folder")
         else:
             above = next(place for place in folder.absolute().parents if place.exists())
-            ok = os.access(above, os.W_OK) and not folder.exists()
+            ok = os.access(above, os.W_OK)
             yield Check("folder", ok, f"{folder} is no folder; {above} can{'' if ok else 'not'} be written")
 
 

@@ -13,7 +13,7 @@ import msgspec
 from pipeline.errors import CredentialsError, TransientError, UsageError
 from pipeline.platforms.supervisely.forms import Part, form, parts_of
 from pipeline.platforms.supervisely.settings import Settings
-from pipeline.platforms.supervisely.verdict import judge, judge_file
+from pipeline.platforms.supervisely.verdict import ADDRESS, judge, judge_file
 from pipeline.platforms.supervisely.wire import Json
 from pipeline.ports import Answer, Channel, Limits, Request
 
@@ -25,6 +25,7 @@ LIMITS = Limits(
     bundles_at_once=4,
     rate_ceiling=100.0,
     concurrency_ceiling=10,
+    address=ADDRESS,
 )
 """The service tells no limit of its own. A bundle is several requests; as many at once as its SDK has."""
 
@@ -152,14 +153,14 @@ class Client:
         """Return one page of the images of a dataset, in the order of their ids."""
         return await self._images({"datasetId": dataset}, page, size)
 
-    async def images_of_project(self, project: int, size: int) -> Page:
+    async def images_of_project(self, project: int, size: int, tries: int | None = None) -> Page:
         """Return the first page of the images of all datasets of a project, in the order of their ids."""
-        return await self._images({"projectId": project, "recursive": True}, 1, size)
+        return await self._images({"projectId": project, "recursive": True}, 1, size, tries)
 
-    async def _images(self, place: Json, page: int, size: int) -> Page:
+    async def _images(self, place: Json, page: int, size: int, tries: int | None = None) -> Page:
         body = {**place, "filter": [], "sort": "id", "sort_order": "asc"}
         body |= {"page": page, "per_page": size, "forceMetadataForLinks": True}
-        return _decode((await self._ask("images.list", body)).body, Page)
+        return _decode((await self._ask("images.list", body, tries=tries)).body, Page)
 
     async def images_named(self, dataset: int, names: Sequence[str]) -> dict[str, Json]:
         """Return those images of a dataset that have one of these names, by name."""
@@ -357,4 +358,5 @@ def _decode(body: bytes | msgspec.Raw, form: type[Value]) -> Value:
 
 
 def _unexpected(error: Exception) -> TransientError:
-    return TransientError(f"an answer of Supervisely is not as expected: {error}", unknown=True)
+    text = f"an answer of Supervisely is not as expected: {error}; is it Supervisely? check {ADDRESS}"
+    return TransientError(text, unknown=True)

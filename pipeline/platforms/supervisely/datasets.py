@@ -38,6 +38,12 @@ class Datasets:
         counts = {key: int(count) for key, count in said.items() if count.isdecimal()}
         return cls(paths, {path: key for key, path in reversed(paths.items())}, counts)
 
+    def summary(self, images: object) -> str:
+        """Say how many images the project has, if it or each of its datasets tells, and how many datasets."""
+        if images is None and len(self.counts) == len(self.paths):
+            images = sum(self.counts.values())
+        return f"{'' if images is None else f'{images} images in '}{len(self.paths)} datasets"
+
     def chosen(self, path: str | None) -> list[int]:
         """Return the ids of all datasets, or of the one that is named. Raises UsageError."""
         if path is None:

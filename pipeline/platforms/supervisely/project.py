@@ -9,7 +9,7 @@ from typing import NamedTuple
 import anyio
 
 from pipeline.core.labels import LabelRow
-from pipeline.errors import BundleRefused, LabelferryError, TransientError, UsageError
+from pipeline.errors import BundleRefused, LabelferryError, UsageError
 from pipeline.events import Event, NoteSeen
 from pipeline.io.streams import together
 from pipeline.platforms.supervisely.client import AT_ONCE, PAGE, Client, Page, ProjectInfo
@@ -138,10 +138,10 @@ class OpenProject:
         self._datasets = Datasets.of(await self.client.datasets(project))
 
     async def _ask_beginning(self, project: int) -> None:
-        """Ask for it once. Where that fails, the datasets are listed as if it had not been asked for."""
+        """Try it once. Where that fails, the datasets are listed as if it had not been asked for."""
         self._listed = False
-        with suppress(BundleRefused, UsageError, TransientError):
-            self._beginning = await self.client.images_of_project(project, PAGE)
+        with suppress(LabelferryError):
+            self._beginning = await self.client.images_of_project(project, PAGE, tries=1)
 
     def beginning(self) -> Page | None:
         """Return the first page of all images if it came with the project: once, as it grows old."""

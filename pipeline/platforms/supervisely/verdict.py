@@ -13,6 +13,7 @@ from hashlib import sha256
 import msgspec
 
 from pipeline.core.backoff import asks_for_less, http_date, retry_after
+from pipeline.core.web_page import web_page
 from pipeline.platforms.supervisely.wire import JsonValue
 from pipeline.ports import Answer, Fatal, Ok, Reject, Retry, Verdict
 
@@ -26,6 +27,8 @@ CHECKSUM = "x-content-checksum-sha256"
 """The header with the base64 of the SHA-256 of a whole file."""
 SHOWN = 300
 """Characters of an answer that a message quotes at most."""
+ADDRESS = "`url` or SERVER_ADDRESS"
+"""What says where the server is."""
 
 _CREDENTIALS = "Supervisely refused the API token; check API_TOKEN (or `api_token`), and `url`"
 _TOKEN = re.compile(
@@ -40,14 +43,17 @@ def judge(answer: Answer, rows: Mapping[str, str] | None = None) -> Verdict:
     `rows` are the target ids of the rows that the request was about, by what a refusal may call them: an id
     or a name. Without them the request was about the project.
     """
-    status = answer.status
+    status, page = answer.status, web_page(answer.body)
     if status in GOOD:
-        return Ok()
+        # A proxy's page says nothing of what became of the request.
+        return Ok() if page is None else Retry(f"{page} came instead of an answer")
     if status == TOO_MANY:
         return Retry("Supervisely asks for fewer requests", after_of(answer), pushback=True)
     found = content_of(answer.body)
-    text = message_of(answer.body, found)
+    text = page or message_of(answer.body, found)
     message = f"Supervisely answered {status}: {text}"
+    if page is not None and status < TOO_LARGE:
+        message = f"{message}; check {ADDRESS}"
     if status in PASSING or status >= BROKEN or _AGENT in text.lower():
         after = after_of(answer)
         return Retry(message, after, pushback=asks_for_less(status, after))
@@ -55,12 +61,16 @@ def judge(answer: Answer, rows: Mapping[str, str] | None = None) -> Verdict:
         return Fatal(_CREDENTIALS, credentials=True)
     if status == FORBIDDEN:
         return Fatal(f"{message}; the token may not do this", credentials=True)
-    return _refused(status, message, found, rows)
+    return _refused(status, message, found, rows, page)
 
 
-def _refused(status: int, message: str, found: JsonValue, rows: Mapping[str, str] | None) -> Verdict:
+def _refused(
+    status: int, message: str, found: JsonValue, rows: Mapping[str, str] | None, page: str | None
+) -> Verdict:
     if status == TOO_LARGE:
         return Reject(f"{message}; the request is too large", too_large=True)
+    if page is not None and (status == MISSING or status < REFUSED):
+        return Fatal(message)  # not said by Supervisely: nobody knows then what is there
     if rows is None and (status == MISSING or status < REFUSED):
         return Fatal(f"{message}; check `project`, `dataset` and `url`", missing=True)
     named: dict[str, str] = {}
@@ -74,6 +84,8 @@ def _refused(status: int, message: str, found: JsonValue, rows: Mapping[str, str
 def judge_file(answer: Answer) -> Verdict:
     """Judge an answer that is a file. A whole one must have the digest that the server says."""
     verdict = judge(answer, {})
+    if isinstance(verdict, Fatal) and not verdict.credentials:
+        return Reject(verdict.message)  # a file that is not there, whoever says so, is one row's trouble
     wanted = answer.headers.get(CHECKSUM)
     if not isinstance(verdict, Ok) or wanted is None or not is_whole(answer):
         return verdict
