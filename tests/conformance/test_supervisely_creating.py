@@ -281,6 +281,26 @@ async def test_jobs_that_add_classes_at_once_take_away_none_of_each_other(tmp_pa
     assert sorted(titles) == ["blob", "car", "class 0", "class 1", "class 2"]
 
 
+@pytest.mark.parametrize("ontology", [ONTOLOGY, None])
+async def test_a_class_that_another_job_takes_away_by_writing_last_is_added_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ontology: Ontology | None
+) -> None:
+    async with local(tmp_path, [], link_sizes=sizes(LINKED)) as server, server.adapter(**NEW) as adapter:
+        client = adapter._client
+        add = client.add_images
+
+        async def adding(*given: Any) -> Any:  # noqa: ANN401 - as the client's own
+            nothing: dict[str, Any] = {"classes": [], "tags": []}
+            project = (await server.projects())["new"]
+            await server.call("projects.meta.update", {"id": project, "meta": nothing})
+            return await add(*given)
+
+        monkeypatch.setattr(client, "add_images", adding)
+        await bring(adapter.target(), LINKED, replace(PLAN, ontology=ontology))
+        project = (await server.projects())["new"]
+        assert await server.counts(project) == {row.title: row.label_count for row in ROWS}
+
+
 # ---- datasets -----------------------------------------------------------------------------------------
 
 

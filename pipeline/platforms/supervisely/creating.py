@@ -121,17 +121,18 @@ class Creation:
             raise UsageError("nothing was written:\n" + "\n".join(merged.conflicts))
         return merged
 
-    async def add_classes(self, ontology: Ontology | None, *, strict: bool = True) -> None:
-        """Add the classes and tags that the project lacks; it loses none. Raises UsageError.
+    async def add_classes(self, ontology: Ontology | None, *, strict: bool = True) -> bool:
+        """Add the classes and tags that the project lacks; it loses none. Returns whether it lacked any.
 
         They are read again afterwards: another job that adds its own at the same time may have undone it.
+        Raises UsageError.
         """
         told: set[str] = set()
         for _ in range(READINGS):
             self._project.forget_meta()
             merged = await self.merged(ontology, strict=strict)
             if not merged.added:
-                return
+                return bool(told)
             info = await self._project.info()
             try:
                 await self._client.update_meta(info.id, merged.meta)

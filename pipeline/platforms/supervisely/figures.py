@@ -1,7 +1,8 @@
 """Adds figures to images: multipolygons and alpha masks, which an annotation cannot carry when it is written.
 
 Adding is not idempotent. So before figures are added again, the annotations of their images are put again,
-which takes away whatever arrived of an attempt that had no answer.
+which takes away whatever arrived of an attempt that had no answer. Afterwards the labels are counted: another
+job that writes the same images at the same time may have added its own figures between.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from pipeline.platforms.supervisely.wire import Json
 from pipeline.ports import Answer
 
 BITMAP, GROUP = "bitmap", "instance"
+ROUNDS = 5
+"""Times that an image is written where somebody else adds labels to it meanwhile."""
 _KEPT = ("classTitle", "geometryType")
 """Keys of a label that no server changes."""
 
@@ -88,6 +91,18 @@ class Figures:
 
         Raises BundleRefused, or TransientError after which everything has to start with the annotations.
         """
+        wrong = ""
+        for left in reversed(range(ROUNDS)):
+            repeated = await self._add(tries)
+            wrong = await self._miscounted(exactly=repeated)
+            if not wrong:
+                return
+            if left:
+                await self._again()
+        raise TransientError(f"{wrong}; somebody else adds some, or an earlier attempt arrived late")
+
+    async def _add(self, tries: int | None) -> bool:
+        """Add them once. Returns whether a request was repeated that may have been carried out."""
         await self._learn_keys()
         repeated = False
 
@@ -106,8 +121,7 @@ class Figures:
         for start in range(0, len(apart), FIGURES_AT_ONCE):
             some = dict(apart[start : start + FIGURES_AT_ONCE])
             await self._client.put_geometries(some, self._names, tries)
-        if repeated:
-            await self._check()
+        return repeated
 
     def _bodies(self) -> list[Json]:
         return [self._body(extra, figure) for extra in self._extras for figure in extra.figures]
@@ -130,14 +144,14 @@ class Figures:
             for group in extra.shared
         }
 
-    async def _check(self) -> None:
-        """See that an attempt without an answer did not arrive after the next one."""
+    async def _miscounted(self, *, exactly: bool) -> str:
+        """Say which image has more labels than it should have, or where `exactly`, fewer."""
         found, _ = await self._client.annotations(self._dataset, [int(extra.id) for extra in self._extras])
         for extra in self._extras:
             count = len(found.get(int(extra.id), {}).get("objects") or [])
-            if count != extra.count:
-                text = f"image {extra.id} has {count} labels, though {extra.count} were sent"
-                raise TransientError(f"{text}; an earlier attempt arrived late", unknown=True)
+            if count > extra.count or (exactly and count != extra.count):
+                return f"image {extra.id} has {count} labels, though {extra.count} were sent"
+        return ""
 
 
 def _groups(labels: Sequence[Json]) -> set[str]:

@@ -65,6 +65,8 @@ class SuperviselyTarget:
         self._users: dict[int, str] | None = None
         """The row of each image, where several rows could come to use one."""
         self._classes: Project | None = None
+        self._added: Ontology | None = None
+        """The classes and tags that were added last, until it was seen that they stay."""
         self._spool: Spool | None = None
 
     async def ontology(self) -> Ontology | None:
@@ -153,7 +155,8 @@ class SuperviselyTarget:
                     await self._creation.create_project(self._plan.run)
                     self._exists = True
                 if self._settings.create:
-                    await self._creation.add_classes(self._plan.ontology)
+                    if await self._creation.add_classes(self._plan.ontology):
+                        self._added = self._plan.ontology
                     self._classes = await self._project.project()
                 if self._settings.create and self._settings.dataset is not None:
                     await self._creation.dataset(self._settings.dataset)
@@ -177,9 +180,24 @@ class SuperviselyTarget:
                 return
             try:
                 await self._creation.add_classes(wanted, strict=False)
-                self._classes = await self._project.project()
+                self._added, self._classes = wanted, await self._project.project()
             except TransientError as error:
                 raise Stopped(f"classes of the project could not be added: {error}") from error
+
+    async def _confirm(self) -> None:
+        """Look once more, before labels are written, whether the classes and tags that were added are there.
+
+        Another job, which had read what there was before they were added, may have written its own after it.
+        Raises Stopped.
+        """
+        async with self._lock:
+            if self._added is None:
+                return
+            try:
+                await self._creation.add_classes(self._added, strict=False)
+                self._added, self._classes = None, await self._project.project()
+            except TransientError as error:
+                raise Stopped(f"classes of the project could not be looked at: {error}") from error
 
     async def open(
         self, tasks: Sequence[LabelTask], places: Sequence[Place]
@@ -194,6 +212,7 @@ class SuperviselyTarget:
             images[str(key)] = Made(image_of(info, dataset, datasets.paths[dataset]), found=True)
         pairs = list(zip(tasks, places, strict=True))
         made = await self._new([task for task, place in pairs if not place.id])
+        await self._confirm()
         there = [one for one in (*images.values(), *made.values()) if isinstance(one, Made) and one.found]
         found = await self._project.annotations([one.image for one in there]) if there else {}
         rows = [
