@@ -7,9 +7,13 @@ import pytest
 
 from pipeline.core.geometry import (
     Box,
+    Cuboid2D,
+    Geometry,
     Node,
     Point,
     Polygon,
+    Polyline,
+    RotatedBox,
     Skeleton,
     Visibility,
 )
@@ -23,6 +27,7 @@ from pipeline.platforms.supervisely.convert import (
     pack_row,
     project_of,
 )
+from pipeline.platforms.supervisely.convert.geometry import Drawn, geometry_json
 from tests.conformance.supervisely_golden import GEOMETRIES, IMAGE, PROJECT, ROW, SAID, copy
 from tests.conformance.supervisely_labels import golden, in_place, sent, with_ids
 
@@ -123,3 +128,25 @@ def test_a_row_that_is_not_open_is_no_row_to_pack() -> None:
     row = in_place(IMAGE, SAID, PROJECT, GEOMETRIES)
     with pytest.raises(UsageError, match="not open"):
         pack_row(replace(row, place=replace(row.place, details=None)), PROJECT)
+
+
+def test_points_that_were_fractions_of_the_picture_are_on_the_pixel_that_they_were_on() -> None:
+    def drawn(x: float) -> list[object]:
+        face = ((x, 1.0), (40.0, 1.0), (40.0, 9.0), (x, 9.0))
+        shapes: dict[str, Geometry] = {
+            "rectangle": Box(x, 1.0, 40.0 - x, 8.0),
+            "oriented_bbox": RotatedBox(x, 1.0, 40.0 - x, 8.0, 30.0),
+            "polygon": Polygon(((face,),)),
+            "line": Polyline(face),
+            "point": Point(x, 1.0),
+            "graph": Skeleton((Node("nose", x, 1.0),)),
+            "cuboid_2d": Cuboid2D(face, face),
+        }
+        return [geometry_json(shape, kind, Drawn(61, 97)) for kind, shape in shapes.items()]
+
+    halves = [half / 2 for half in range(80)]
+    assert any(x / 97 * 97 != x for x in halves)
+    for x in halves:
+        assert drawn(x / 97 * 97) == drawn(x)
+    for x in (27.3, 27.999999, 28.00000001):
+        assert geometry_json(Point(x, 1.0), "point", Drawn(61, 97))["points"]["exterior"] == [[x, 1.0]]

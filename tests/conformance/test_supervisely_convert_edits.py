@@ -1,6 +1,8 @@
 """The recorded annotation after operations, in place and on copies: what changed is patched into it."""
 
+import base64
 import json
+import zlib
 from dataclasses import replace
 
 from pipeline.core.geometry import (
@@ -163,3 +165,17 @@ def test_equal_labels_that_are_bound_in_different_ways_are_appended_once() -> No
     assert copy(row, there=there, append=True).unchanged
     loose = copy(replace(row, groups=()), there=there, append=True)
     assert loose.unchanged
+
+
+def test_a_mask_that_another_tool_compressed_is_the_same_mask() -> None:
+    drawn = replace(ROW.with_objects((object_of(ROW, "part"),)), groups=(), raw=None)
+    there = kept(copy(drawn), ELSEWHERE)
+    assert there.annotation is not None
+    [label] = there.annotation["objects"]
+    picture = zlib.decompress(base64.b64decode(label["bitmap"]["data"]))
+    label["bitmap"]["data"] = base64.b64encode(zlib.compress(picture, 9)).decode()
+    assert copy(drawn, there=there).unchanged
+    assert copy(drawn, there=there, append=True).unchanged
+    label["bitmap"]["origin"][0] += 1
+    assert not copy(drawn, there=there).unchanged, "it is another mask"
+    assert len(sent(copy(drawn, there=there, append=True))["objects"]) == 2, "it is another mask"

@@ -245,6 +245,16 @@ def test_a_boolean_is_the_choice_of_true_and_false() -> None:
     assert found.kind is AttributeKind.BOOLEAN
 
 
+def test_the_choice_of_true_and_false_is_held_by_a_tag_without_values() -> None:
+    project: Json = {"classes": [], "tags": [{"name": "seen", "value_type": "none"}]}
+    truth, other = (
+        merge_meta(project, Ontology(classifications=(ClassificationDef(choice("seen", "true", value)),)))
+        for value in ("false", "maybe")
+    )
+    assert (truth.conflicts, truth.meta["tags"]) == ((), project["tags"])
+    assert len(other.conflicts) == 1
+
+
 def test_the_tag_of_confidences_is_added_for_all_classes() -> None:
     merged = merge_meta({}, Ontology((ClassDef("car", Shape.BOX),)), Rules(confidence_tag="how sure"))
     found = tag_of(merged, "how sure")

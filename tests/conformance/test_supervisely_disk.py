@@ -153,6 +153,8 @@ async def test_what_is_no_export_is_told_before_any_write(tmp_path: Path) -> Non
     (tmp_path / "broken" / "meta.json").write_text("{")
     with pytest.raises(UsageError, match=r"the export cannot be read: .*meta.json is no JSON object"):
         await read(tmp_path / "broken")
+    with pytest.raises(UsageError, match=r"it is in that of .*; name that, and set `dataset: day`"):
+        await read(export(tmp_path / "export") / "day")
 
 
 # ---- writing ----------------------------------------------------------------------------------------------
@@ -221,3 +223,19 @@ async def test_a_row_edited_in_place_keeps_what_nobody_knows(tmp_path: Path) -> 
     assert kept["objects"][0].pop("instance") != CAR["instance"]
     assert kept["objects"][0] == {key: value for key, value in CAR.items() if key != "instance"}
     assert load(folder, "meta.json") == META
+
+
+async def test_a_picture_without_an_annotation_tells_its_size_itself(tmp_path: Path) -> None:
+    none = annotation() | {"size": {"height": None, "width": None}}
+    files = {"d/img/a.png": picture(), "d/img/b.png": picture(), "d/img/c.png": b"x"}
+    more = {"d/ann/b.png.json": none, "d/ann/d.png.json": annotation()}
+    folder = lay(tmp_path / "export", files | more)
+    rows = await read(folder)
+    assert [(row.title, row.size_at(0)) for row in rows] == [
+        ("a.png", SIZE), ("b.png", SIZE), ("c.png", None), ("d.png", SIZE),
+    ]  # fmt: skip
+    tasks = [LabelTask(key, None) for key in await keys_of(source_of(folder))]
+    done = await bring(folder, tasks, Plan("run", mode=Mode.EDIT))
+    assert [one.key.title for one in done.packed] == ["a.png", "b.png", "d.png"]
+    assert load(folder, "d/ann/a.png.json")["size"] == {"height": SIZE[0], "width": SIZE[1]}
+    assert "nobody says how large its image is" in done.rejected[0].reason

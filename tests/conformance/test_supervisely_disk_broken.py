@@ -1,6 +1,8 @@
 """Exports of Supervisely that somebody edited, or that came in part: a broken image rejects itself only."""
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ from tests.conformance.moving import keys_of, rejections_of
 from tests.conformance.supervisely_export import (
     CAR,
     META,
+    ROAD,
     annotation,
     bring,
     label,
     lay,
+    load,
     read,
     ring,
     source_of,
+    tasks_from,
 )
 
 pytestmark = pytest.mark.anyio
@@ -141,3 +146,57 @@ async def test_a_meta_that_is_none_of_images_ends_the_job(meta: Any, message: st
     with pytest.raises(UsageError, match=message) as refused:
         await read(export(tmp_path / "export", {"meta.json": meta}))
     assert "Error" not in str(refused.value)
+
+
+async def test_a_key_that_is_there_twice_is_no_silent_loss_of_labels(tmp_path: Path) -> None:
+    whole = json.dumps(annotation(CAR))
+    twice = whole[:-1] + ', "objects": []}'
+    reason = await only_reason(export(tmp_path / "export", {"d/ann/b.png.json": twice.encode()}))
+    assert "b.png.json is no JSON object: the key 'objects' is there 2 times, expected once" in reason
+
+
+async def test_what_is_written_in_an_unusual_way_is_read(tmp_path: Path) -> None:
+    said = r'"a \u0022\u003a\" : é"'
+    odd = json.dumps(annotation(CAR)).replace('"description": ""', f'"description" :\n {said}')
+    [row] = await read(lay(tmp_path / "export", {"d/ann/a.png.json": odd.encode()}))
+    assert row.objects[0].class_name == "car"
+    assert row.raw is not None
+    assert row.raw.data["annotation"]["description"] == 'a ":" : é'
+
+
+async def test_a_name_that_is_no_text_rejects_its_image(tmp_path: Path) -> None:
+    folder = export(tmp_path / "export", {})
+    odd = folder / "d" / "ann" / os.fsdecode(b"\xff.png.json")
+    odd.write_text(json.dumps(annotation(CAR)))
+    source = source_of(folder)
+    [(key, reason)] = (await rejections_of(source)).items()
+    assert (key, reason) == (r"d/\udcff.png", r"image d/\udcff.png: its name is no text in UTF-8; rename it")
+    assert [one.key for one in await keys_of(source)] == [r"d/\udcff.png", "d/a.png"]
+
+
+async def test_an_edit_mends_a_size_that_is_none_where_the_size_is_known(tmp_path: Path) -> None:
+    odd = annotation(ROAD) | {"size": {"height": "48", "width": -1}}
+    info = {"height": 48, "width": 64}
+    folder = lay(tmp_path / "export", {"d/ann/a.png.json": odd, "d/img_info/a.png.json": info})
+    [row] = await read(folder)
+    moved = replace(row, objects=(replace(row.objects[0], class_name="thing"),))
+    done = await bring(folder, tasks_from([moved]), Plan("run", mode=Mode.REPLACE))
+    assert done.rejected == []
+    written = load(folder, "d/ann/a.png.json")
+    assert written["size"] == info
+    assert written["objects"][0]["points"] == ROAD["points"]
+
+
+async def test_a_name_that_is_too_long_to_be_written_rejects_its_image_alone(tmp_path: Path) -> None:
+    long = "x" * 240 + ".png"
+    folder = export(tmp_path / "export", {f"d/ann/{long}.json": annotation(CAR)})
+    rows = [replace(row, objects=()) for row in await read(folder)]
+    done = await bring(folder, tasks_from(rows), Plan("run", mode=Mode.REPLACE))
+    assert [one.key.key for one in done.packed] == ["d/a.png"]
+    assert "has 244 bytes, expected at most 230; rename it" in done.rejected[0].reason
+    assert load(folder, f"d/ann/{long}.json") == annotation(CAR)
+
+
+async def test_a_folder_in_the_place_of_an_annotation_rejects_its_image(tmp_path: Path) -> None:
+    folder = export(tmp_path / "export", {"d/img/b.png": b"x", "d/ann/b.png.json/inside": b"x"})
+    assert "d/ann/b.png.json is no file" in await only_reason(folder)

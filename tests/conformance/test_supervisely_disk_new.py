@@ -27,6 +27,9 @@ from pipeline.core.masks import AlphaMask, Mask
 from pipeline.core.ontology import AttributeKind, ClassDef, Ontology
 from pipeline.core.rows import LabelTask, MediaMode, Mode, RowKey
 from pipeline.errors import UsageError
+from pipeline.platforms.supervisely.adapter import connect
+from pipeline.platforms.supervisely.disk import DiskTarget
+from pipeline.platforms.supervisely.settings import Settings
 from pipeline.ports import Plan
 from tests.conformance.saying import invented, unsaid
 from tests.conformance.supervisely_export import (
@@ -41,6 +44,7 @@ from tests.conformance.supervisely_export import (
     picture,
     read,
     tasks_from,
+    tools,
 )
 
 pytestmark = pytest.mark.anyio
@@ -225,13 +229,30 @@ async def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "export"
     folder.mkdir()
     (folder / "photo.jpg").write_bytes(b"")
-    with pytest.raises(UsageError, match=r"it has no meta.json; check the path"):
+    with pytest.raises(UsageError, match=r"has files and is no export of a project: it has no meta.json"):
         await bring(folder, tasks_from([row_of(CAR_BOX)]))
     with pytest.raises(UsageError, match=r"no export of a project"):
         await bring(tmp_path / "none", [], Plan("run", mode=Mode.EDIT))
     with pytest.raises(UsageError, match="is a file; an export is a folder"):
         await bring(folder / "photo.jpg", [])
     assert files_in(tmp_path / "export") == ["photo.jpg"]
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "album"])
+async def test_doctor_refuses_the_folder_that_a_run_would_refuse(name: str, tmp_path: Path) -> None:
+    (tmp_path / "album").mkdir()
+    for path in (tmp_path / "photo.jpg", tmp_path / "album" / "a.jpg"):
+        path.write_bytes(b"")
+    settings = Settings.model_validate({"folder": tmp_path / name})
+    async with connect(settings, tools(tmp_path / "scratch")) as adapter:
+        checks = [check async for check in adapter.checks()]
+        target = adapter.target()
+        assert isinstance(target, DiskTarget)
+        with pytest.raises(UsageError, match=r"is a file|has files and is no export"):
+            await target.additions(None)
+    assert [check.ok for check in checks] == [name == "album"]
+    wanted = "is a file; an export is a folder" if name == "photo.jpg" else "is there"
+    assert checks[0].message == f"{tmp_path / name} {wanted}"
 
 
 async def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
@@ -317,7 +338,7 @@ async def test_a_picture_that_is_missing_is_added_to_labels_that_are_there(tmp_p
         assert (folder / "dataset/img/a.png").read_bytes() == picture()
 
 
-async def test_links_are_kept_for_the_vendors_tools(tmp_path: Path) -> None:
+async def test_links_and_hashes_are_kept_beside_the_annotation(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"x").hexdigest()
     link = "https://host.example/a.png"
     row = row_of(CAR_BOX, media=(replace(MEDIA, url=link, sha256=digest),))

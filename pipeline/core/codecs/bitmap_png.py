@@ -2,7 +2,8 @@
 
 The text is JSON, `{"origin":[x,y],"data":"..."}`, just as it travels: `origin` is the top-left pixel of the
 part, `data` is base64 of a zlib stream of a PNG file. Masks are pictures of 1 bit with a palette of black,
-which is transparent, and white; masks with soft edges (`AlphaMask`) are grey pictures of 8 bits.
+which is transparent, and white; masks with soft edges (`AlphaMask`) are grey pictures of 8 bits. How they are
+compressed depends on the tool and on the kind of processor; on one machine equal masks are equal texts.
 
 Source: the vendor's SDK 6.74, whose `Bitmap` and `AlphaMask` read and write these; PNG, RFC 2083.
 """

@@ -52,6 +52,7 @@ NAMES: Final[dict[Shape, str]] = {
 }
 """The geometry that each shape is drawn with; polygons of several parts are `MULTIPOLYGON`."""
 
+MASK = "bitmap"
 MULTIPOLYGON = "multipolygon"
 
 DRAWN = frozenset(NAMES)
@@ -62,14 +63,15 @@ SEPARATE = frozenset({MULTIPOLYGON, "alpha_mask"})
 
 
 class Image(msgspec.Struct, kw_only=True):
-    """An image of a dataset. One in an export on disk has no `id` (0).
+    """An image of a dataset. One in an export on disk has no `id` (0), but the one that it had on a server.
 
     `dataset` is the path of its dataset: names of nested ones, joined by "/". `hash` is the standard base64
-    of the SHA-256 of its bytes, `link` where it is kept if not on the server. `rest` holds the other keys of
-    what the server says of it.
+    of the SHA-256 of its bytes, `link` where it is kept if not on the server. `origin` is the id on the
+    server that an export is of (0: not known). `rest` holds the other keys of what the server says of it.
     """
 
     id: int = 0
+    origin: int = 0
     name: str = ""
     dataset_id: int = 0
     dataset: str = ""

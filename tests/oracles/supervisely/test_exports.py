@@ -69,3 +69,18 @@ async def test_what_labelferry_writes_is_an_export_of_the_sdk(sdk: Sdk, tmp_path
         # The SDK sends no templates of 2D cuboids, and reads none of their labels without one.
         await server.call("projects.meta.update", id=made, meta=META)
         assert ordered(await seen(server, made, dataset)) == ordered(await seen(server))
+
+
+async def test_the_sdk_uploads_exports_without_pictures_by_their_ids(sdk: Sdk, tmp_path: Path) -> None:
+    async with written(sdk) as server:
+        first, second = tmp_path / "first", tmp_path / "second"
+        await ferried(tmp_path, project(server), {"platform": "supervisely", "folder": str(first)})
+        # The ids are kept from export to export.
+        source = {"platform": "supervisely", "folder": str(first)}
+        await ferried(tmp_path, source, {"platform": "supervisely", "folder": str(second)})
+        for folder in (first, second):
+            name = f"uploaded-{folder.name}"
+            made = await server.sdk("upload_export", workspace=WORKSPACE, folder=str(folder), name=name)
+            _, dataset = await place(server, name)
+            await server.call("projects.meta.update", id=made, meta=META)
+            assert ordered(await seen(server, made, dataset)) == ordered(await seen(server))

@@ -22,7 +22,7 @@ from pipeline.platforms.supervisely.convert.geometry import (
     undrawn,
 )
 from pipeline.platforms.supervisely.convert.project import json_of
-from pipeline.platforms.supervisely.wire import MULTIPOLYGON, Json, JsonValue
+from pipeline.platforms.supervisely.wire import MULTIPOLYGON, Json, JsonValue, is_size
 
 SUBPIXEL: Final = "subpixel"
 """The key of a label on disk that has its drawing as on the wire, where the one for files is coarser."""
@@ -48,8 +48,7 @@ _TO_WIRE: Final = _Way(1)
 
 def to_file(annotation: Json) -> Json:
     """Return an annotation of the wire as it is kept on disk. What is given is not changed."""
-    size = json_of(annotation.get("size"))
-    way = _Way(-1, size.get("width"), size.get("height"))
+    way = _way(annotation)
     return {**annotation, "objects": [_to_file(one, way) for one in annotation.get("objects") or ()]}
 
 
@@ -58,12 +57,18 @@ def from_file(annotation: Json) -> Json:
 
     Raises GeometryError for JSON that is no annotation.
     """
-    size = json_of(annotation.get("size"))
-    way = _Way(-1, size.get("width"), size.get("height"))
+    way = _way(annotation)
     labels = annotation.get("objects") or []
     if not isinstance(labels, list):
         raise GeometryError(f"'objects': found {labels!r:.80}, expected a list of labels")
     return {**annotation, "objects": [_checked(at, one, way) for at, one in enumerate(labels)]}
+
+
+def _way(annotation: Json) -> _Way:
+    """To a file of an image of the size that an annotation says, as far as it makes sense."""
+    size = json_of(annotation.get("size"))
+    width, height = (value if is_size(value) else None for value in (size.get("width"), size.get("height")))
+    return _Way(-1, width, height)
 
 
 def _to_file(label: Json, way: _Way) -> Json:

@@ -53,6 +53,8 @@ GEOMETRY_KEYS: Final[dict[str, tuple[str, ...]]] = {
 _NUMBERS = frozenset({int, float})
 _FEWEST = 3
 _CORNERS = 4
+_NOISE: Final = 1e-9
+"""How far, in halves of a pixel, a coordinate may lie from one and still be meant to be it."""
 
 
 class GeometryError(ValueError):
@@ -275,13 +277,25 @@ def geometry_json(  # noqa: C901, PLR0911 - a table
 
 def _two_corners(box: Box | RotatedBox) -> list[list[float]]:
     x, y, right, bottom = _finite((box.x, box.y, box.x + box.width, box.y + box.height))
-    return [[x, y], [right, bottom]]
+    return [[_tidy(x), _tidy(y)], [_tidy(right), _tidy(bottom)]]
 
 
 def _pairs(points: Iterable[Sequence[float]]) -> list[list[float]]:
     found = [list(point) for point in points]
     _finite(chain.from_iterable(found))
-    return found
+    return [[_tidy(x), _tidy(y)] for x, y in found]
+
+
+def _tidy(value: float) -> float:
+    """Return a coordinate that rounding left just beside the edge or the middle of a pixel as that.
+
+    Numbers that were fractions of the picture are. The vendor's tools cut off what is beyond the dot, and
+    would put a point at 27.999999999999996 a whole pixel to the left.
+    """
+    if not value % 0.5:
+        return value
+    whole = round(2 * value)
+    return value if abs(2 * value - whole) > _NOISE else whole / 2
 
 
 def _finite(numbers: Iterable[float]) -> list[float]:
@@ -331,7 +345,7 @@ def _nodes_json(skeleton: Skeleton, nodes: Nodes, raw: JsonValue) -> Json:
                 raise GeometryError(f"{message} (it has {known}); rename it, or add it to the project")
             number = node.name
         one = {key: value for key, value in held.get(number, {}).items() if key not in ("loc", "disabled")}
-        one = {"loc": _finite((node.x, node.y)), **one}
+        one = {"loc": list(map(_tidy, _finite((node.x, node.y)))), **one}
         if node.visibility is Visibility.OCCLUDED:
             one["disabled"] = True
         found[number] = one

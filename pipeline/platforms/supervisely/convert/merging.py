@@ -200,7 +200,7 @@ class _Merging:
         held = str(there.get("value_type"))
         values = list(map(str, there.get("values") or ()))
         unfit = tag.kind is AttributeKind.BOOLEAN and held == "oneof_string" and not set(TRUTH) <= set(values)
-        if held not in _TAKES[tag.kind] or unfit:
+        if unfit or not (held in _TAKES[tag.kind] or (held == "none" and _is_truth(tag))):
             self.conflicts.append(
                 f"tag {tag.name!r} is there with values of type {held}{_listed(there.get('values'))}, and "
                 f"the answers are {tag.kind.value}; rename them, or change the tag in the project"
@@ -229,6 +229,11 @@ class _Merging:
                 wider["classes"] = [*there["classes"], *more]
                 self.added.append(f"tag {tag.name!r}: for classes {', '.join(map(repr, more))}")
         self.tags[tag.name] = wider
+
+
+def _is_truth(tag: _Tag) -> bool:
+    """Whether a choice is that of true and false, which is what platforms without booleans make of one."""
+    return tag.kind is AttributeKind.RADIO and bool(tag.values) and set(tag.values) <= set(TRUTH)
 
 
 def _listed(values: object) -> str:

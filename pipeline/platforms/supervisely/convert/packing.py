@@ -19,9 +19,10 @@ from pipeline.platforms.supervisely.convert.labelling import PLACE_KEYS, Written
 from pipeline.platforms.supervisely.convert.marks import new_marks, write_marks
 from pipeline.platforms.supervisely.convert.meaning import digest_of, meaning_of_image, meaning_of_label
 from pipeline.platforms.supervisely.convert.pairing import paired
+from pipeline.platforms.supervisely.convert.pixels import comparable
 from pipeline.platforms.supervisely.convert.project import Opened, Project, json_of
 from pipeline.platforms.supervisely.convert.tags import without_place
-from pipeline.platforms.supervisely.wire import MULTIPOLYGON, PLATFORM, SEPARATE, Json, JsonValue
+from pipeline.platforms.supervisely.wire import MULTIPOLYGON, PLATFORM, SEPARATE, Json, JsonValue, is_size
 
 _IMAGE_KEYS: Final = frozenset(
     {"imageId", "imageName", "id", "datasetId", "createdAt", "updatedAt", "objects"}
@@ -65,7 +66,7 @@ def pack_row(edited: EditedRow, project: Project, *, inline: bool = False) -> Pa
         payload=_payload(packing, whole, packed.labels, inline=inline),
         labels=len(done) + len(packing.row.classifications),
         digest=digest,
-        unchanged=digest == _digest_there(packing),
+        unchanged=_is_there(packing, said, packed, digest),
         losses=tuple(packing.losses),
         notes=tuple(packing.notes),
         row=packing.row,
@@ -95,13 +96,13 @@ def _labels(packing: Packing) -> list[Written]:
         return [one for item in packing.row.objects if (one := write_object(packing, item)) is not None]
     kept = [one for item in existing.objects if (one := write_object(packing, item)) is not None]
     mine = [one for item in packing.row.objects if (one := write_object(packing, item)) is not None]
-    names = paired(
-        {one.id: _meaning(packing, one.label) for one in mine},
-        packing.row.groups,
-        {one.id: _meaning(packing, one.label) for one in kept},
-        existing.groups,
-        {one.id for one in mine if one.in_place},
+    alike = comparable([one.label for one in mine], [one.label for one in kept], packing.size)
+    said, said_there = (
+        {one.id: _meaning(packing, label) for one, label in zip(some, labels, strict=True)}
+        for some, labels in zip((mine, kept), alike, strict=True)
     )
+    own = {one.id for one in mine if one.in_place}
+    names = paired(said, packing.row.groups, said_there, existing.groups, own)
     added = []
     for one in (one for one in mine if one.id not in names):
         names[one.id] = _free(one.id, packing.there)
@@ -148,19 +149,36 @@ def _packed(packing: Packing, done: list[Written]) -> _Packed:
     )
 
 
-def _digest_there(packing: Packing) -> str:
-    """The digest of the annotation that the image has."""
-    said = packing.opened.annotation or {}
-    labels = said.get("objects") or ()
+def _is_there(packing: Packing, said: bytes, packed: _Packed, digest: str) -> bool:
+    """Whether the image has this annotation already. Masks are looked into where nothing else tells."""
+    annotation = packing.opened.annotation or {}
+    said_there, labels = meaning_of_image(annotation), _labels_there(packing, annotation)
+    groups = [one.get("instance") for one in labels]
+    keys = [None if one is None else str(one) for one in groups]
+    if digest == digest_of(said_there, [_meaning(packing, one) for one in labels], keys):
+        return True
+    if said != said_there or len(labels) != len(packed.labels):
+        return False
+    mine, there = comparable(packed.labels, labels, packing.size)
+    if mine is packed.labels:
+        return False
+    digests = [
+        digest_of(said, [_meaning(packing, one) for one in some], some_keys)
+        for some, some_keys in ((mine, packed.keys), (there, keys))
+    ]
+    return digests[0] == digests[1]
+
+
+def _labels_there(packing: Packing, annotation: Json) -> Sequence[Json]:
+    """The labels that the image has, with the bitmaps that came apart from them."""
+    labels: Sequence[Json] = annotation.get("objects") or ()
     held = packing.opened.geometries
     if held:
         labels = [
             {**one, "bitmap": held[one["id"]]} if one.get("id") in held and not one.get("bitmap") else one
             for one in labels
         ]
-    groups = [one.get("instance") for one in labels]
-    keys = [None if one is None else str(one) for one in groups]
-    return digest_of(meaning_of_image(said), [_meaning(packing, one) for one in labels], keys)
+    return labels
 
 
 # ---- the row --------------------------------------------------------------------------------------------
@@ -197,13 +215,16 @@ def _annotation(packing: Packing, tags: list[JsonValue]) -> Json:
     whole.pop("objects", None)
     whole["description"] = whole["description"] or ""
     whole["tags"] = tags
-    size = there.get("size") or _size_json(packing)
+    size = _size_json(packing, json_of(there.get("size")))
     if size:
         whole["size"] = size
     return whole
 
 
-def _size_json(packing: Packing) -> Json | None:
+def _size_json(packing: Packing, there: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The size that the annotation in the target says, if it makes sense, else the one that is known."""
+    if is_size(there.get("height")) and is_size(there.get("width")):
+        return there
     if packing.size is None:
         return None
     height, width = packing.size

@@ -121,7 +121,7 @@ def _media(image: Image, size: tuple[int, int] | None) -> Media:
 
 
 def _about(image: Image) -> Json:
-    about: Json = {**image.rest, "id": image.id, "name": image.name}
+    about: Json = {**image.rest, "id": image.id or image.origin, "name": image.name}
     for key, value in (("datasetId", image.dataset_id), ("hash", image.hash), ("link", image.link)):
         if value:
             about[key] = value

@@ -1,7 +1,9 @@
 """The files of an export, read and written as JSON."""
 
+import json
 import os
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from stat import S_ISREG
@@ -9,14 +11,18 @@ from typing import Final
 
 import msgspec
 
+from pipeline.core.headers import image_size
 from pipeline.errors import RowError, UsageError
 from pipeline.io.parts import publish, write_beside, writing
 from pipeline.platforms.supervisely.convert import GeometryError, from_file
-from pipeline.platforms.supervisely.disk.layout import ANN, INFO, META, MORE, Item, folder_of
-from pipeline.platforms.supervisely.wire import Image, Json
+from pipeline.platforms.supervisely.disk.layout import ANN, IMG, INFO, META, MORE, Item, folder_of
+from pipeline.platforms.supervisely.wire import Image, Json, JsonValue, is_size
 
 MOST_JSON: Final = 1 << 28
 """Bytes of a JSON file; a longer one is not read."""
+
+_HEADS: Final = (1 << 16, 1 << 20)
+"""Bytes of a picture in which its size is: these, then these."""
 
 IMAGES: Final = "images"
 """What a project is of."""
@@ -47,7 +53,13 @@ def required_meta(root: Path) -> Json:
     """Return the classes and tags of an export that has to be there. Raises UsageError."""
     meta = load_meta(root)
     if meta is None:
-        raise UsageError(f"there is no export of a project at {root}: it has no {META}; check the path")
+        above = root.absolute().parent
+        inside = (root / ANN).is_dir() and (above / META).exists()
+        hint = f"it is in that of {above}; name that, and set `dataset: {root.name}`"
+        raise UsageError(
+            f"there is no export of a project at {root}: it has no {META}; "
+            f"{hint if inside else 'check the path'}"
+        )
     return meta
 
 
@@ -59,8 +71,38 @@ def load_image(root: Path, item: Item) -> Image:
     own = info.get("meta")
     known = {key: info.get(key) for key in ("hash", "link", "width", "height")}
     image = Image.of({**known, "id": 0, "name": item.name}, item.dataset)
+    image.origin = id_of(info.get("id"))
     image.meta = {**(own if isinstance(own, dict) else {}), **meta}
     return image
+
+
+def load(root: Path, item: Item) -> tuple[Image, Json | None]:
+    """Return an image and its annotation as `load_image` and `load_annotation` do. Raises RowError.
+
+    Where neither says how large the image is, the picture of the export does, if there is one.
+    """
+    image, annotation = load_image(root, item), load_annotation(root, item)
+    if item.picture and not (image.width and image.height) and not _tells_size(annotation or {}):
+        image.width, image.height = _measured(folder_of(root, item.dataset) / IMG / item.name)
+    return image, annotation
+
+
+def _tells_size(annotation: Json) -> bool:
+    size = annotation.get("size")
+    return isinstance(size, dict) and is_size(size.get("height")) and is_size(size.get("width"))
+
+
+def _measured(picture: Path) -> tuple[int, int] | tuple[None, None]:
+    """Return (width, height) of a picture, as far as its first bytes tell."""
+    for most in _HEADS:
+        try:
+            with picture.open("rb") as file:
+                size = image_size(file.read(most))
+        except OSError:
+            break
+        if size is not None:
+            return size
+    return None, None
 
 
 def load_annotation(root: Path, item: Item) -> Json | None:
@@ -98,9 +140,25 @@ def _load(path: Path) -> Json:
     if len(data) > MOST_JSON:
         raise RowError(f"{path} is longer than {MOST_JSON} bytes")
     try:
-        return msgspec.json.decode(data, type=Json)
+        value = msgspec.json.decode(data, type=Json)
+        if _keys(msgspec.json.format(data, indent=-1)) != _keys(msgspec.json.encode(value)):
+            json.loads(data, object_pairs_hook=_once)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RowError(f"{path} is no JSON object: {error}") from None
+    return value
+
+
+def _keys(data: bytes) -> int:
+    """Return how many keys a text of JSON without spaces has, about: other escapes in it may count too."""
+    return data.count(b'":')
+
+
+def _once(pairs: list[tuple[str, JsonValue]]) -> None:
+    """Raise ValueError for a key that is there twice: of two values, one would be lost in silence."""
+    seen = Counter(key for key, _ in pairs)
+    twice = [key for key, uses in seen.items() if uses > 1]
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} is there {seen[twice[0]]} times, expected once")
 
 
 # ---- writing -------------------------------------------------------------------------------------------
@@ -131,10 +189,11 @@ def make_folder(folder: Path) -> None:
 
 def info_of(image: Image) -> Json | None:
     """Return what the vendor's tools need to find a picture again that is not in the export, or None."""
-    if image.hash is None and image.link is None:
+    if image.hash is None and image.link is None and not image.origin:
         return None
     ending = os.path.splitext(image.name)[1].lower().removeprefix(".")  # noqa: PTH122 - it is no path
     known: Json = {
+        "id": image.origin or None,
         "name": image.name,
         "link": image.link,
         "hash": image.hash,
@@ -146,6 +205,11 @@ def info_of(image: Image) -> Json | None:
         "tags": [],
     }
     return {key: known.get(key) for key in _INFO_KEYS}
+
+
+def id_of(value: JsonValue) -> int:
+    """Return the id of an image on a server, or 0 for what can be none."""
+    return value if type(value) is int and value > 0 else 0
 
 
 def hash_of(sha256: str | None) -> str | None:

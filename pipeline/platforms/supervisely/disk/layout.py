@@ -61,11 +61,19 @@ def check_names(dataset: str, name: str) -> None:
     """Raise RowError where a dataset or an image is called what no folder or file may be called here."""
     for part in (*dataset.split("/"), name):
         bad = not part.strip() or part.startswith(".") or not part.isprintable() or {"/", "\\"} & set(part)
-        if bad or len(part.encode("utf-8", "replace")) > LONGEST:
+        check_length(part)
+        if bad:
             raise RowError(f"{part!r} can be the name of no file in an export; rename it")
     for part in dataset.split("/"):
         if part in RESERVED:
             raise RowError(f"a dataset in an export cannot be called {part!r}; rename it, or set `dataset`")
+
+
+def check_length(name: str) -> None:
+    """Raise RowError for a name that is too long for a file to be written under it."""
+    length = len(name.encode("utf-8", "replace"))
+    if length > LONGEST:
+        raise RowError(f"the name {name:.40}... has {length} bytes, expected at most {LONGEST}; rename it")
 
 
 def items(root: Path, wanted: str | None = None) -> Iterator[Item]:
@@ -96,8 +104,9 @@ def _datasets(root: Path) -> Iterator[str]:
 
 
 def _items(folder: Path, dataset: str) -> Iterator[Item]:
-    # A link that leads nowhere is kept: reading it says so, where leaving it out would lose labels.
-    annotations = {name for name in _names(folder / ANN, _is_no_folder) if name.endswith(".json")}
+    # Whatever is called as an annotation is kept, a link that leads nowhere and a folder too: reading it says
+    # what is wrong, where leaving it out would lose labels.
+    annotations = {name for name in _names(folder / ANN, _is_any) if name.endswith(".json")}
     pictures = [name for name in _names(folder / IMG, _is_file) if name.lower().endswith(PICTURES)]
     named = {name: _annotation(name, annotations) for name in pictures}
     uses = Counter(found for found in named.values() if found is not None)
@@ -106,7 +115,15 @@ def _items(folder: Path, dataset: str) -> Iterator[Item]:
         for name, own in named.items()
     ]
     found += [Item(dataset, one.removesuffix(".json"), one) for one in annotations if one not in uses]
-    yield from sorted(found, key=lambda item: item.name)
+    yield from sorted(map(_readable, found), key=lambda item: item.name)
+
+
+def _readable(item: Item) -> Item:
+    """The image, or a faulty one under a name that can be told, where its bytes are no text."""
+    dataset, name = (part.encode("utf-8", "backslashreplace").decode() for part in (item.dataset, item.name))
+    if (dataset, name) == (item.dataset, item.name):
+        return item
+    return Item(dataset, name, None, fault="its name is no text in UTF-8; rename it")
 
 
 def _annotation(name: str, there: set[str]) -> str | None:
@@ -140,8 +157,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _is_no_folder(entry: "os.DirEntry[str]") -> bool:
-    return not _is_folder(entry)
+def _is_any(_: "os.DirEntry[str]") -> bool:
+    return True
 
 
 def _is_file(entry: "os.DirEntry[str]") -> bool:

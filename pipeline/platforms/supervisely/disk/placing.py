@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from pipeline.core.labels import LabelRow, MediaKind
 from pipeline.core.rows import LabelTask, Place
 from pipeline.errors import RowError
-from pipeline.platforms.supervisely.disk.files import hash_of
-from pipeline.platforms.supervisely.disk.layout import PICTURES, Item, check_names
+from pipeline.platforms.supervisely.disk.files import hash_of, id_of
+from pipeline.platforms.supervisely.disk.layout import PICTURES, Item, check_length, check_names
 from pipeline.platforms.supervisely.wire import PLATFORM, Image
 
 DATASET = "dataset"
@@ -48,6 +49,7 @@ class Placing:
     def _there(self, path: str) -> Item:
         if path not in self.items:
             raise RowError(f"image {path} is not in the export any more")
+        check_length(self.items[path].name)
         return self.items[path]
 
     def _new(self, task: LabelTask, *, copies: bool) -> Item:
@@ -83,7 +85,7 @@ def image_for(image: Image, row: LabelRow, *, links: bool) -> Image:
     if row.media_kind is not MediaKind.IMAGE or len(row.media) != 1:
         return image
     media, size = row.media[0], row.size_at(0)
-    own = row.raw is not None and row.raw.platform == PLATFORM
+    raw = row.raw.data if row.raw is not None and row.raw.platform == PLATFORM else None
     if links and media.url is None:
         raise RowError("the source gives no URL of its picture; use `media: copy`")
     return msgspec.structs.replace(
@@ -92,5 +94,12 @@ def image_for(image: Image, row: LabelRow, *, links: bool) -> Image:
         height=size[0] if size else None,
         hash=hash_of(media.sha256),
         # Other URLs may be signed, and such are secrets.
-        link=media.url if links or own else None,
+        link=media.url if links or raw is not None else None,
+        # What the vendor's tools find a picture by that is not in the export.
+        origin=_origin(raw or {}),
     )
+
+
+def _origin(raw: Mapping[str, Any]) -> int:
+    about = raw.get("image")
+    return id_of(about.get("id")) if isinstance(about, Mapping) else 0

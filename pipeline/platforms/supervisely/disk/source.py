@@ -15,7 +15,7 @@ from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import RowError, UsageError
 from pipeline.events import NoteSeen
 from pipeline.platforms.supervisely.convert import Project, Rules, project_of, read_row
-from pipeline.platforms.supervisely.disk.files import load_annotation, load_image, required_meta
+from pipeline.platforms.supervisely.disk.files import load, required_meta
 from pipeline.platforms.supervisely.disk.layout import IMG, Item, folder_of, items
 from pipeline.platforms.supervisely.settings import Settings
 from pipeline.platforms.supervisely.wire import Image
@@ -86,8 +86,7 @@ class DiskSource:
         try:
             if item.fault is not None:
                 raise RowError(item.fault)  # noqa: TRY301 - as others of its kind are
-            image = load_image(self._root, item)
-            annotation = load_annotation(self._root, item)
+            image, annotation = load(self._root, item)
             read = read_row(image, annotation, self._known())
         except RowError as error:
             key = RowKey(item.path, ordinal, item.name, item.path, item.path)

@@ -37,8 +37,9 @@ from pipeline.io.streams import together
 from pipeline.platforms.supervisely.convert import Opened, Rules, pack_row, read_row, to_file
 from pipeline.platforms.supervisely.disk.classes import Classes
 from pipeline.platforms.supervisely.disk.files import (
-    load_annotation,
+    load,
     load_image,
+    load_meta,
     required_meta,
     save_all,
     written,
@@ -75,7 +76,8 @@ class DiskTarget:
         return None if self._classes is None else self._classes.ontology
 
     async def additions(self, ontology: Ontology | None) -> Sequence[str]:
-        """Say, one line each, what is made before the first row. Raises UsageError on a conflict."""
+        """Say, one line each, what is made before the first row. Raises UsageError as `prepare`."""
+        await to_thread.run_sync(self._check, False)  # noqa: FBT003 - called through a thread
         rules = Rules(self._settings.confidence_tag, polygons=self._settings.polygons)
         return self._additions(await to_thread.run_sync(Classes, self._root, ontology, rules))
 
@@ -113,8 +115,11 @@ class DiskTarget:
         if root.exists() and not root.is_dir():
             raise UsageError(f"{root} is a file; an export is a folder")
         foreign = root.exists() and any(not path.name.startswith(".") for path in root.iterdir())
-        if foreign and not edits:
-            required_meta(root)
+        if foreign and not edits and load_meta(root) is None:
+            raise UsageError(
+                f"{root} has files and is no export of a project: it has no meta.json; name an export, or a "
+                "folder that is empty or not there"
+            )
 
     def _items(self) -> list[Item]:
         wanted = self._settings.dataset
@@ -185,7 +190,7 @@ class DiskTarget:
     def _opened(self, item: Item) -> Opened:
         if item.fault is not None:
             raise RowError(item.fault)
-        return Opened(load_image(self._root, item), load_annotation(self._root, item))
+        return Opened(*load(self._root, item))
 
     def arrange(self, row: EditedRow) -> EditedRow:
         """Return the row as it is."""
