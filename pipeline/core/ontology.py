@@ -138,6 +138,10 @@ class Ontology:
             "add it there, or use `rename`, `keep` or `drop`"
         )
 
+    def without_text(self, name: str) -> "Ontology":
+        """Return the same ontology without static text attributes of that name: they are read otherwise."""
+        return replace(self, classes=tuple(_class_without_text(item, name) for item in self.classes))
+
     def without_ids(self) -> "Ontology":
         """Return the same ontology without any platform's ids, as a draft for another platform."""
         return Ontology(
@@ -147,6 +151,15 @@ class Ontology:
                 for item in self.classifications
             ),
         )
+
+
+def _class_without_text(item: ClassDef, name: str) -> ClassDef:
+    left = tuple(
+        one
+        for one in item.attributes
+        if one.name != name or one.kind is not AttributeKind.TEXT or one.dynamic or one.relation
+    )
+    return item if len(left) == len(item.attributes) else replace(item, attributes=left)
 
 
 def _class_without_ids(item: ClassDef) -> ClassDef:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from pipeline.core.geometry import Shape
 from pipeline.core.instances import OnTop
@@ -166,10 +166,14 @@ class PackedRow:
         """Groups that arrive: those of the row that are not among the losses, whole or object by object."""
         if self.row is None or not self.row.groups:
             return 0
-        losses = [loss for loss in self.losses if loss.what is LossKind.GROUP]
-        gone = {loss.object for loss in losses}
+        gone = {loss.object for loss in self.losses if loss.what in _UNBOUND}
         held = sum(1 for group in self.row.groups if not gone.issuperset(group.objects))
-        return max(held - sum(1 for loss in losses if loss.object is None), 0)
+        whole = sum(1 for loss in self.losses if loss.what is LossKind.GROUP and loss.object is None)
+        return max(min(held, len(self.row.groups) - whole), 0)
+
+
+_UNBOUND: Final = frozenset({LossKind.GROUP, LossKind.SHAPE})
+"""Losses of an object after which it is in no group: one without its shape is not there at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,24 @@ def test_a_group_that_is_lost_is_not_counted_as_saved() -> None:
 
     group = LossKind.GROUP
     assert packed().groups == 3
-    assert packed((LossKind.SHAPE, "a"), (LossKind.SHAPE, "b")).groups == 3
+    assert packed((LossKind.HOLES, "a"), (LossKind.HOLES, "b")).groups == 3
     assert packed((group, None), (group, None)).groups == 1
     assert packed((group, "b"), (group, "c")).groups == 2
     assert packed(*((group, name) for name in "abcd")).groups == 0
     assert PackedRow(RowKey("k", 0), Place("k"), b"", 4, "").groups == 0
+
+
+def test_a_group_of_which_no_object_arrives_is_not_counted_as_saved() -> None:
+    objects = tuple(ObjectInstance(name, "car", {0: Occurrence(Box(1, 1, 2, 2))}) for name in "abc")
+    row = LabelRow("k", objects=objects, groups=(Group("g", ("a", "b")), Group("h", ("b", "c"))))
+
+    def packed(*gone: str) -> PackedRow:
+        found = tuple(Loss("k", name, LossKind.SHAPE, "") for name in gone)
+        return PackedRow(RowKey("k", 0), Place("k"), b"", 3 - len(gone), "", losses=found, row=row)
+
+    assert packed("a").groups == 2
+    assert packed("a", "b").groups == 1
+    assert packed("a", "b", "c").groups == 0
 
 
 def test_a_title_cannot_break_a_line_or_steer_the_terminal() -> None:

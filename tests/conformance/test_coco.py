@@ -345,6 +345,12 @@ def test_results_that_get_a_number_of_their_own_are_noted() -> None:
     assert not packed(replace(row, key="7"), Style.RESULTS).notes
 
 
+def test_labels_that_coco_does_not_hold_are_not_counted_as_saved() -> None:
+    done = packed(a_row(Box(1.0, 2.0, 3.0, 4.0), Polyline(((0.0, 0.0), (3.0, 4.0)))))
+    assert [loss.what for loss in done.losses] == [LossKind.SHAPE]
+    assert done.labels == 1
+
+
 def test_a_packed_row_means_the_same_in_every_run() -> None:
     row = a_row(Box(1.0, 2.0, 3.0, 4.0))
     assert packed(row).digest == packed(a_row(Box(1.0, 2.0, 3.0, 4.0))).digest

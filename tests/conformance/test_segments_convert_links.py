@@ -7,6 +7,7 @@ import msgspec
 from pipeline.core.geometry import (
     Box,
     Cuboid,
+    RotatedBox,
 )
 from pipeline.core.labels import (
     Answer,
@@ -48,6 +49,23 @@ def test_links_are_groups_where_the_job_says_so() -> None:
     assert sent(packed)["attributes"]["links"] == [*found.attributes["links"], {"from_id": 2, "to_id": 4}]
     back = read_row(found.sample, put(packed), found.project, {}).row
     assert [set(group.objects) for group in back.groups] == [{"1", "2", "4"}]
+
+
+def test_what_is_left_of_a_group_whose_other_objects_are_lost_stays_together() -> None:
+    found = golden("vector", Rules(group_links=True))
+    row = row_of(
+        found,
+        *(item(Box(at, 0, 1, 1), name) for at, name in enumerate("abc")),
+        *(item(RotatedBox(at, 0, 1, 1, 30), name) for at, name in enumerate("xyz")),
+        groups=(Group("left", ("a", "x", "b")), Group("one", ("c", "y")), Group("none", ("z",))),
+    )
+    packed = pack(opened(row, found.sample), found.project)
+    lost = [("shape", name) for name in "xyz"]
+    assert losses(packed) == [*lost, ("group", None), ("group", None)]
+    assert packed.groups == 1
+    back = read_row(found.sample, put(packed), found.project, {}).row
+    (left,) = back.groups
+    assert [len(back.objects), len(left.objects)] == [3, 2]
 
 
 def test_attributes_of_a_link_that_stands_for_a_group_are_told_of() -> None:

@@ -1,5 +1,6 @@
 """What is bound in Supervisely goes to every platform that can say so, and comes back bound as it was."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -170,3 +171,19 @@ async def test_where_a_platform_cannot_say_it_the_loss_has_a_name(tmp_path: Path
         for name in ("coco", "encord", "segments"):
             report = await places.move(first.address, await places.place(name), allow_losses=["group"])
             assert (report.groups["saved"], report.losses) == (0, {"group": 6})
+
+
+@pytest.mark.parametrize("name", ["encord", "segments"])
+async def test_an_attribute_that_is_read_as_groups_is_no_attribute_of_the_copy(
+    tmp_path: Path, name: str
+) -> None:
+    async with world(tmp_path) as places:
+        between = await places.place(name)
+        for setting, kept in (("group_attribute=group", []), ("group_attribute=other", ["group"])):
+            folder = places.new_folder() / "copy"
+            report = await places.move(
+                between + ("&" if "?" in between else "?") + setting, f"archive:{folder}"
+            )
+            assert report.losses == {}
+            (item,) = json.loads((folder / "ontology.json").read_bytes())["classes"]
+            assert [one["name"] for one in item.get("attributes", [])] == kept

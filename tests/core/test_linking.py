@@ -10,9 +10,11 @@ from pipeline.core.geometry import (
     Shape,
 )
 from pipeline.core.labels import (
+    Answer,
     Group,
     LabelRow,
 )
+from pipeline.core.ontology import AttributeKind
 from pipeline.core.operations import (
     Add,
     Bind,
@@ -52,6 +54,15 @@ def test_bind_groups_what_is_alike_and_keeps_a_group_that_exists() -> None:
     assert Bind(attribute="colour")(done) is done
     assert Unbind(all=True)(done).groups == ()
     assert [group.objects for group in Unbind(classes=("man",))(done).groups] == [("c",), ("a",)]
+
+
+def test_bind_by_a_number_takes_it_for_the_same_however_it_is_written() -> None:
+    numbers = {"a": 5, "b": 5.0, "c": 5.5, "d": 10**400, "e": True, "f": 1}
+    objects = (
+        replace(thing(name, Point(1, 1)), answers=(Answer("n", AttributeKind.NUMBER, value),))
+        for name, value in numbers.items()
+    )
+    assert [group.objects for group in Bind(attribute="n")(image(*objects)).groups] == [("a", "b")]
 
 
 # ---- call ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import ClassVar, Literal
 
 from pipeline.core.labels import Answer, Group, LabelRow, ObjectInstance, Option
@@ -105,4 +106,6 @@ def _text(answer: Answer) -> str:
         return value.name
     if isinstance(value, tuple):
         return "\0".join(sorted(option.name for option in value))
+    if isinstance(value, Real) and not isinstance(value, Integral) and float(value).is_integer():
+        return str(int(float(value)))  # 5.0 is the number 5
     return str(value)

@@ -32,8 +32,9 @@ class EncordSource:
         self._listed = False
 
     async def ontology(self) -> Ontology | None:
-        """Return the project's ontology."""
-        return await self._project.ontology()
+        """Return the project's ontology, without the attribute that holds groups: it is read as groups."""
+        found, group = await self._project.ontology(), self._project.group_attribute
+        return found if group is None else found.without_text(group)
 
     async def keys(self) -> AsyncIterator[RowKey]:
         """Give the keys of the chosen rows, in the order of the listing, which is asked for once."""

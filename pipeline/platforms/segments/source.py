@@ -46,8 +46,12 @@ class SegmentsSource:
         self._failed = 0
 
     async def ontology(self) -> Ontology | None:
-        """Return the categories and attributes of the dataset, or of the release that is read."""
-        return (await self._project()).ontology
+        """Return the categories and attributes of the dataset, or of the release that is read.
+
+        The attribute that holds groups is none of them: it is read as groups.
+        """
+        found, group = (await self._project()).ontology, self._settings.group_attribute
+        return found if group is None else found.without_text(group)
 
     async def keys(self) -> AsyncIterator[RowKey]:
         """Give the keys of the chosen samples, in the order of the listing, which is asked for once."""

@@ -77,7 +77,7 @@ def pack_row(row: EditedRow, style: Style, group_field: str | None = None) -> Pa
         row.key,
         row.place,
         payload,
-        row.row.label_count,
+        len(held),
         blake2b(payload, digest_size=16).hexdigest(),
         losses=tuple(packing.losses),
         notes=tuple(_notes(row.row, numbered=number is not None or style is Style.INSTANCES)),

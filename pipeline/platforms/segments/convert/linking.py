@@ -1,6 +1,7 @@
 """Relations and groups to links: as they came where their objects are still there, else new ones."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.core import spans
@@ -173,22 +174,22 @@ def _aimed(packing: Packing, link: Json, source: str, target: str) -> Json:
 
 
 def _of_groups(packing: Packing, came: Sequence[Came]) -> list[Json]:
+    """The links of groups; what is left of one whose other objects are not written stays together."""
     groups: list[Group] = []
     owner: dict[str, str] = {}
     for group in packing.row.groups:
+        members = tuple(dict.fromkeys(name for name in group.objects if name in packing.written))
         why = ""
-        strange = next((name for name in group.objects if name not in packing.written), None)
-        if strange is not None:
-            why = f"its object {strange!r} is not written"
-        elif len(set(group.objects)) < 2:  # noqa: PLR2004 - a link has two ends
-            why = "a link needs two objects"
-        elif any(name in owner for name in group.objects):
+        if len(members) < 2:  # noqa: PLR2004 - a link has two ends
+            lost = " that are written" if len(set(group.objects)) > 1 else ""
+            why = f"a link needs two objects{lost}"
+        elif any(name in owner for name in members):
             why = "links would join it with another group of which it has an object"
         if why:
             packing.lose(None, LossKind.GROUP, f"group {group.id!r}: {why}")
             continue
-        groups.append(group)
-        owner.update(dict.fromkeys(group.objects, group.id))
+        groups.append(replace(group, objects=members))
+        owner.update(dict.fromkeys(members, group.id))
     links: list[Json] = []
     pairs: list[tuple[str, str]] = []
     for json, source, target in came:
