@@ -90,8 +90,7 @@ async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_ed
         found = await places.of([task.key for task in batch])
         placed = [(task, place) for task, place in zip(batch, found, strict=True) if isinstance(place, Place)]
         lost: list[OpenRow | Rejection] = [place for place in found if isinstance(place, Rejection)]
-        with line.record.timed("open"):
-            return lost + await line.early.beside(partial(open_bundle, line, placed), placed)
+        return lost + await line.early.beside(partial(open_bundle, line, placed), placed)
 
     async def give(opened: list[OpenRow | Rejection]) -> None:
         line.record.tell(RowsOpened(len(opened)))
@@ -111,7 +110,9 @@ async def open_bundle(line: Line, rows: Sequence[tuple[LabelTask, Place]]) -> li
         done.update({task.key.key: row for (task, _), row in zip(part, opened, strict=True)})
 
     ids = [place.id or task.key.key for task, place in rows]  # a row that is to be created has no id yet
-    for (task, _), reason in await divided(rows, ids, send, line.target.probe):
+    with line.record.timed("open"):
+        blamed = await divided(rows, ids, send, line.target.probe)
+    for (task, _), reason in blamed:
         done[task.key.key] = Rejection(task.key, "open", reason, task.row)
     return [done[task.key.key] for task, _ in rows]
 

@@ -1,7 +1,8 @@
 """Masks that are encoded while their rows are being opened: the wait for the target costs nothing then."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import anyio
 
@@ -15,15 +16,19 @@ Opened = list[OpenRow | Rejection]
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """Encodes the masks of rows in `codec` beside their opening; "" for a job in which that must wait."""
+    """Encodes the masks of rows in `codec` beside their opening; "" for a job in which that must wait.
+
+    `timed` tells how long a stage took.
+    """
 
     encoder: Encoder
     codec: str
+    timed: Callable[[str], AbstractContextManager[None]]
 
     async def beside(
         self, opening: Callable[[], Awaitable[Opened]], rows: Sequence[tuple[LabelTask, Place]]
     ) -> Opened:
-        """Open rows, and return them with their masks encoded. A row whose masks fail is left as it is."""
+        """Open rows, and return them with their masks encoded. Masks that fail are left to the packing."""
         if not self.codec:
             return await opening()
         given = [
@@ -31,16 +36,16 @@ class Early:
             for task, place in rows
             if task.row is not None and task.row.objects
         ]
-        done: list[EditedRow] = []
+        encoded: dict[str, LabelRow] = {}
 
         async def encode() -> None:
-            found = await self.encoder.encode(given, self.codec)
-            done.extend(row for row in found if isinstance(row, EditedRow))
+            with self.timed("encode"):
+                found = await self.encoder.encode(given, self.codec)
+            encoded.update({row.key.key: row.row for row in found if isinstance(row, EditedRow)})
 
         async with anyio.create_task_group() as group:
             group.start_soon(encode)
             opened = await opening()
-        encoded = {row.key.key: row.row for row in done}
         return [_with(row, encoded) if isinstance(row, OpenRow) else row for row in opened]
 
 
@@ -55,5 +60,8 @@ def codec_for(codec: str, operations: Sequence[Operation], mode: Mode | None) ->
 
 
 def _with(row: OpenRow, encoded: dict[str, LabelRow]) -> OpenRow:
-    whole = encoded.get(row.task.key.key)
-    return row if whole is None else replace(row, task=replace(row.task, row=whole))
+    task = row.task
+    whole = encoded.get(task.key.key)
+    if whole is None:
+        return row
+    return OpenRow(LabelTask(task.key, whole, task.size), row.place, row.existing, row.decision)

@@ -235,19 +235,29 @@ class Workers:
     async def _running(self) -> ProcessPoolExecutor:
         async with self._starting:
             if self._pool is None:
-                pool = ProcessPoolExecutor(
-                    self._count, multiprocessing.get_context("spawn"), initializer=worker.start
-                )
                 try:
-                    await asyncio.gather(*(_warmed(pool) for _ in range(self._count)))
+                    self._pool = await self._started()
                 except BrokenProcessPool:
-                    self._end(pool)
-                    raise UsageError(UNGUARDED) from None
-                except asyncio.CancelledError:
-                    self._end(pool)
-                    raise
-                self._pool = pool
+                    # A signal to all processes, as systemd sends it, ends those that begin.
+                    self._pool = await self._started(last=True)
             return self._pool
+
+    async def _started(self, *, last: bool = False) -> ProcessPoolExecutor:
+        """Start the processes. Where one of them ends, raises BrokenProcessPool, the last time UsageError."""
+        pool = ProcessPoolExecutor(
+            self._count, multiprocessing.get_context("spawn"), initializer=worker.start
+        )
+        try:
+            await asyncio.gather(*(_warmed(pool) for _ in range(self._count)))
+        except BrokenProcessPool:
+            self._end(pool)
+            if last:
+                raise UsageError(UNGUARDED) from None
+            raise
+        except asyncio.CancelledError:
+            self._end(pool)
+            raise
+        return pool
 
     async def _replace(self, broken: ProcessPoolExecutor, rows: int) -> None:
         if self._pool is broken:

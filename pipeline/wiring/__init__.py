@@ -214,7 +214,7 @@ def _line(
         target=ends.target,
         codec=codec,
         encoder=encoder,
-        early=Early(encoder, codec_for(codec, job.operations, plan.mode)),
+        early=Early(encoder, codec_for(codec, job.operations, plan.mode), record.timed),
         editor=Editor(job.operations, encoder),
         record=record,
         plan=plan,

@@ -1,23 +1,31 @@
 """Masks are encoded while their rows are being opened, where nothing changes them before they are packed."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import anyio
 import numpy as np
 import pytest
 
+from pipeline import Job, run
 from pipeline.core.geometry import Box, Geometry
-from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence
+from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence
 from pipeline.core.masks import EncodedMask, Raster
 from pipeline.core.operations import Keep
 from pipeline.core.rows import EditedRow, LabelTask, Mode, OpenRow, Place, Rejection, RowKey
 from pipeline.errors import RowError, Stopped
+from pipeline.events import Event, StageTime
 from pipeline.io.early import Early, codec_for
 from pipeline.io.workers import Workers
 
 pytestmark = pytest.mark.anyio
 EYE = Raster(np.eye(4, dtype=np.bool_))
 BROKEN = EncodedMask(4, 4, "coco_rle", "no such thing")
+
+
+def untimed(_stage: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def task_of(name: str, *drawn: Geometry) -> tuple[LabelTask, Place]:
@@ -54,7 +62,7 @@ async def test_rows_come_back_with_masks_that_were_encoded_before_the_target_ans
 
     async with Waiting() as encoder:
         with anyio.fail_after(20):
-            one, two, none = await Early(encoder, "bitmap_png").beside(opening, rows)
+            one, two, none = await Early(encoder, "bitmap_png", untimed).beside(opening, rows)
     mask, box = drawn_in(one)
     assert isinstance(mask, EncodedMask)
     assert (mask.codec, box) == ("bitmap_png", Box(1.0, 1.0, 2.0, 2.0))
@@ -69,7 +77,7 @@ async def test_a_row_whose_mask_is_broken_comes_back_as_it_is_and_the_others_enc
         return [OpenRow(*row) for row in rows]
 
     async with Waiting() as encoder:
-        broken, whole = await Early(encoder, "encord_rle").beside(opening, rows)
+        broken, whole = await Early(encoder, "encord_rle", untimed).beside(opening, rows)
     assert drawn_in(broken) == [BROKEN]
     assert isinstance(drawn_in(whole)[0], EncodedMask)
 
@@ -85,8 +93,32 @@ async def test_an_opening_that_fails_does_not_wait_for_the_masks() -> None:
 
     async with Never() as encoder:
         with anyio.fail_after(20), pytest.raises(ExceptionGroup) as caught:
-            await Early(encoder, "encord_rle").beside(opening, [task_of("one", EYE)])
+            await Early(encoder, "encord_rle", untimed).beside(opening, [task_of("one", EYE)])
     assert caught.group_contains(Stopped, match="the service is out")
+
+
+async def test_the_time_that_a_run_tells_of_opening_has_none_of_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, usual = anyio.Event(), Workers.encode
+
+    async def encode(workers: Workers, rows: Sequence[EditedRow], codec: str) -> list[EditedRow | RowError]:
+        await told.wait()
+        return await usual(workers, rows, codec)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StageTime) and event.stage == "open":
+            told.set()
+
+    monkeypatch.setattr(Workers, "encode", encode)
+    mask = ObjectInstance("a", "blob", {0: Occurrence(EYE)})
+    row = LabelRow("one", "one", media=(Media("one", width=4, height=4),), objects=(mask,))
+    target = {"platform": "archive", "path": str(tmp_path / "out")}
+    job = Job(name="drawn", source=[row], target=target, journal=f"sqlite:///{tmp_path}/labelferry.db")
+    with anyio.fail_after(20):
+        report = await run(job, listeners=[listen])
+    assert report.rows["saved"] == 1
+    assert report.seconds["encode"] > 0
 
 
 @pytest.mark.parametrize("mode", [None, Mode.REPLACE, Mode.APPEND])

@@ -1,5 +1,6 @@
 """Masks are encoded in processes; a process that dies costs no row, and no process outlives its parent."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -213,6 +214,30 @@ async def test_a_worker_killed_from_outside_costs_no_row() -> None:
         victim.kill()
         results = await workers.encode(rows, "encord_rle")
     assert [number_of(row) for row in results] == list(range(2000))
+
+
+async def test_workers_that_are_ended_while_they_start_are_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual, pools = module._warmed, list[ProcessPoolExecutor]()
+
+    async def warmed(pool: ProcessPoolExecutor) -> None:
+        if pool not in pools:
+            pools.append(pool)
+        if pool is not pools[0]:
+            await usual(pool)
+            return
+        ready = pool.submit(len, "")
+        for process in list(pool._processes.values()):
+            process.terminate()
+        await asyncio.wrap_future(ready)
+
+    monkeypatch.setattr(module, "_warmed", warmed)
+    async with Workers(2, lambda _: None) as workers:
+        await workers.warm(MUCH)
+        encoded = await workers.encode([edited(number) for number in range(30)], "encord_rle")
+    assert [number_of(row) for row in encoded] == list(range(30))
+    assert len(pools) == 2
 
 
 CHILD = """
