@@ -99,6 +99,7 @@ async def test_all_masks_of_the_only_image_are_its_objects(tmp_path: Path) -> No
 LAYOUTS = [
     ("{image}/{class}_{n}.png", ["a/car_1.png", "a/road_2.png", "deep/b/car_1.png"]),
     ("{image}_{class}.png", ["a_car.png", "a_road.png", "deep/b_car.png"]),
+    ("{image}_{class}.png", ["a_car.PNG", "a_road.png", "deep/b_car.Png"]),  # endings in capitals fit too
     ("{class}/{image}.png", ["car/a.png", "road/a.png", "car/deep/b.png"]),
     ("{class}/{image}.png", ["car/a.png", "road/a.png", "car/b.png"]),
     ("{image}.{class}.*.png", ["a.jpg.car.x.png", "a.jpg.road..png", "b.jpg.car.1.png"]),
@@ -255,6 +256,8 @@ async def test_a_broken_mask_rejects_its_image_and_names_the_file(tmp_path: Path
     for name in ("a", "b", "c", "d", "e", "f"):
         picture(tmp_path / f"{name}.jpg")
         picture(tmp_path / name / "car_1.png", part(1))
+    picture(tmp_path / "g.jpg")
+    picture(tmp_path / "g" / "car_1.png", part(1, size=(SIZE[0] + 1, SIZE[1])))
     good = (tmp_path / "a" / "car_1.png").read_bytes()
     (tmp_path / "b" / "car_1.png").write_bytes(good[:-20])
     (tmp_path / "c" / "car_1.png").write_text("<html>")
@@ -267,8 +270,10 @@ async def test_a_broken_mask_rejects_its_image_and_names_the_file(tmp_path: Path
         "ends early",
         "c.jpg": "image c.jpg: mask c/car_1.png: it is no picture; expected a PNG file",
         "d.jpg": "image d.jpg: mask d/car_1.png has 20 x 30 pixels (width x height), its image d.jpg has "
-        "30 x 20; is it of another image?",
+        "30 x 20; is it of another image, or does EXIF turn this one? Then store it turned",
         "e.jpg": "image e.jpg: mask e/car_1.png has no pixel; remove the file, or set `empty: skip`",
+        "g.jpg": "image g.jpg: mask g/car_1.png has 30 x 21 pixels (width x height), its image g.jpg has "
+        "30 x 20; is it of another image?",
     }
     rows = {row.key: row for row in await rows_of(source_of(tmp_path, RowChoice(ids=("f.jpg",))))}
     assert rows["f.jpg"].size_at(0) == SIZE, "an image that cannot be read has the size of its masks"

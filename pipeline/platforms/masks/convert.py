@@ -59,9 +59,11 @@ def read_row(
     for name, class_name, mask in masks:
         size = size or (mask.width, mask.height)
         if (mask.width, mask.height) != size:
+            turned = (mask.height, mask.width) == size
             raise RowError(
                 f"mask {name} has {mask.width} x {mask.height} pixels (width x height), its image "
-                f"{image.name} has {size[0]} x {size[1]}; is it of another image?"
+                f"{image.name} has {size[0]} x {size[1]}; is it of another image"
+                + (", or does EXIF turn this one? Then store it turned" if turned else "?")
             )
         if mask.toggles.size:
             objects.append(ObjectInstance(name, class_name, {0: Occurrence(mask)}))

@@ -32,8 +32,8 @@ class Named:
 class Pattern:
     """A path below the folder of the masks, with `{image}`, `{class}`, `{n}` (digits) and `*` in it.
 
-    `{image}` may span folders, `{class}` and `*` not. Raises ValueError for any other placeholder, for one
-    that is there twice, and for a pattern that leads out of the folder.
+    `{image}` may span folders, `{class}` and `*` not. The ending may be in capitals or not. Raises ValueError
+    for any other placeholder, for one that is there twice, and for a pattern that leads out of the folder.
     """
 
     def __init__(self, text: str) -> None:
@@ -88,7 +88,13 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
             raise ValueError(f"pattern {text!r}: {{{name}}} is there twice")
         seen.add(name)
         yield name, _PARTS[name]
-    yield "", re.escape(text[at:])
+    yield "", _last(text[at:])
+
+
+def _last(text: str) -> str:
+    """A regular expression for the end of a pattern. The ending of a file may be in capitals: `A.PNG`."""
+    before, dot, ending = text.rpartition(".")
+    return re.escape(before + dot) + (f"(?i:{re.escape(ending)})" if dot else re.escape(ending))
 
 
 def _known_parts(path: str, images: Container[str]) -> Iterator[tuple[str, str]]:
