@@ -284,7 +284,10 @@ class Matching(TemporaryDatabase):
         """Say why a key without a row has no place: it may not get a new one."""
         by, title = self._rule.by, key.title
         if not self._creates:
-            return f"the target has no row with the {by} {value!r}; add it there, or choose another `match`"
+            return (
+                f"the target has no row with the {by} {value!r}; add it there, choose another `match`, or "
+                "set `media: copy` where the target takes pictures"
+            )
         if others := self._other_users(key, value):
             return (
                 f"it has the {by} {value!r}, as has {_some(others)}, and both would become one new row; "

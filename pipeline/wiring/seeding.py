@@ -1,6 +1,6 @@
 """What a stand-in starts with, read from any source that labelferry knows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import anyio
 
+from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow
 from pipeline.core.ontology import ClassDef, ClassificationDef, Ontology
 from pipeline.core.rows import LabelTask, RowKey
@@ -49,19 +50,30 @@ async def _read(place: str) -> tuple[Ontology, list[LabelRow]]:
         assets = Storage(channels)
         tools = Tools(channels.get, folder, lambda _: None, assets=assets, media=PictureReader(assets))
         source = (await stack.enter_async_context(platform.connect(settings, tools))).source()
-        keys = source.keys()
-        pairs = {pair async for key in keys for pair in key.pairs or ()}
         ontology = await source.ontology() or Ontology()
-        used = tuple(item for item in ontology.classes if (item.name, item.shape) in pairs)
-        rows = [
-            replace(task.row, objects=(), classifications=(), groups=(), relations=(), raw=None)
-            async for task in source.tasks(_all)
-            if isinstance(task, LabelTask) and task.row is not None
-        ]
+        pairs: set[tuple[str, Shape]] = set()
+        rows: list[LabelRow] = []
+        async for task in source.tasks(_all):
+            if isinstance(task, LabelTask) and task.row is not None:
+                pairs |= {(item.class_name, item.shape) for item in task.row.objects}
+                bare = replace(task.row, objects=(), classifications=(), groups=(), relations=(), raw=None)
+                rows.append(bare)
+        used = tuple(one for item in ontology.classes for one in _met(item, pairs, ontology))
     if not rows:
         message = f"seed {place}: there is no row in it to make a data unit of"
         raise UsageError(message)
     return replace(ontology, classes=used).without_ids(), rows
+
+
+def _met(item: ClassDef, pairs: Collection[tuple[str, Shape]], ontology: Ontology) -> list[ClassDef]:
+    """A class that labels are of; one of any shape as a class of each shape that they have."""
+    if item.shape is not Shape.ANY:
+        return [item] if (item.name, item.shape) in pairs else []
+    shapes = sorted(shape for name, shape in pairs if ontology.find(name, shape) is item)
+    return [
+        replace(item, shape=shape, skeleton=item.skeleton if shape is Shape.SKELETON else None)
+        for shape in shapes
+    ]
 
 
 async def _all(keys: Sequence[RowKey]) -> set[str]:

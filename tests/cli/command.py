@@ -86,10 +86,13 @@ def sandbox(cwd: Path, *arguments: str | Path, platform: str = "encord") -> Iter
     assert process.stdout is not None
     try:
         head = process.stdout.readline()
-        name, _, value = process.stdout.readline().removeprefix("export ").strip().partition("=")
-        address = shlex.split(process.stdout.readline().removeprefix("# "))[-1]
+        env = {}
+        while (line := process.stdout.readline()).startswith("export "):
+            name, _, value = line.removeprefix("export ").strip().partition("=")
+            env[name] = value
+        address = shlex.split(line.removeprefix("# "))[-1]
         url = next(word for word in head.replace(",", " ").split() if word.startswith("http"))
-        yield Sandbox(address, url, {name: value})
+        yield Sandbox(address, url, env)
     finally:
         process.send_signal(signal.SIGINT)
         process.stdout.close()

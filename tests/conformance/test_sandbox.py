@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -14,11 +15,18 @@ import anyio
 import psutil
 import pytest
 
+from pipeline import Job, LabelRow, run
+from pipeline.core.geometry import Box, Geometry, Point, Shape
+from pipeline.core.labels import Media, ObjectInstance, Occurrence
+from pipeline.core.ontology import ClassDef, Ontology
 from pipeline.errors import BundleRefused, UsageError
+from pipeline.job import parse_address
 from pipeline.platforms.encord.stand_in import serve
+from pipeline.platforms.supervisely.stand_in import serve as serve_supervisely
 from pipeline.ports import Running, Seed
 from pipeline.sandbox import Faults, Options, apart, read_options
 from pipeline.sandbox.trouble import Fate, Trouble
+from pipeline.wiring import seed_from
 from tests.conformance.encord_project import ONTOLOGY, bring, image, local
 
 pytestmark = pytest.mark.anyio
@@ -236,3 +244,28 @@ def ended(process: psutil.Process) -> bool:
     except psutil.NoSuchProcess:
         return True
     return True
+
+
+# ---- seeds ------------------------------------------------------------------------------------------
+
+
+async def test_a_seed_has_the_classes_of_its_labels_whatever_shapes_they_take(tmp_path: Path) -> None:
+    geometries: dict[str, Geometry] = {"car": Box(1, 1, 2, 2), "thing": Point(3, 3), "other": Box(1, 1, 3, 3)}
+    objects = tuple(
+        ObjectInstance(name, "car" if name == "car" else "thing", {0: Occurrence(geometry)})
+        for name, geometry in geometries.items()
+    )
+    row = LabelRow("a", "a.png", media=(Media("a.png", width=8, height=8),), objects=objects)
+    wanted = Ontology((ClassDef("car", Shape.BOX), ClassDef("idle", Shape.BOX), ClassDef("thing", Shape.ANY)))
+    async with serve_supervisely(Seed(wanted, [replace(row, objects=())]), {}) as running:
+        address = f"{running.address}&api_token={running.environment['API_TOKEN']}"
+        journal = f"sqlite:///{tmp_path}/labelferry.db"
+        report = await run(Job(name="fill", source=[row], target=parse_address(address), journal=journal))
+        assert report.rows == {"saved": 1}
+        seed = await seed_from([address])
+    assert [(item.name, item.shape) for item in seed.ontology.classes] == [
+        ("car", Shape.BOX),
+        ("thing", Shape.BOX),
+        ("thing", Shape.POINT),
+    ]
+    assert [(one.title, one.objects) for one in seed.rows] == [("a.png", ())]

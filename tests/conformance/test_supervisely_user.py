@@ -92,6 +92,14 @@ def test_labels_go_there_and_back_and_a_second_copy_changes_nothing(place: Place
     assert boxes == [[1, 2, 30, 40]] * 3
 
 
+def test_a_job_without_a_url_goes_to_the_sandbox_whose_exports_are_set(place: Place) -> None:
+    assert set(place.server.env) == {"SERVER_ADDRESS", "API_TOKEN"}
+    source = "source: {platform: coco, annotations: instances.json}\n"
+    ended = place.run("run", place.job(source + "target: {platform: supervisely, project: PROJECT}\n"))
+    assert ended.code == 0, ended.text
+    assert set(place.images("sandbox").values()) == {1}
+
+
 def test_a_backup_goes_to_an_archive_and_into_a_project_of_its_own(place: Place) -> None:
     assert place.run("copy", "coco:instances.json", place.server.address).code == 0
     assert place.run("copy", place.server.address, "archive:backup/").code == 0

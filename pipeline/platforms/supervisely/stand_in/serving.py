@@ -93,7 +93,7 @@ async def serve(seed: Seed, options: Mapping[str, Any]) -> AsyncIterator[Running
         with _kept(chosen, world):
             url = address + prefix
             where = f"supervisely:{project.id}/{DATASET}?url={url}"
-            yield Running(url, where, {"API_TOKEN": chosen.token})
+            yield Running(url, where, {"SERVER_ADDRESS": url, "API_TOKEN": chosen.token})
 
 
 def _api(chosen: SuperviselyOptions, world: World, files: Files, sandbox: Sandbox, prefix: str) -> Api:
