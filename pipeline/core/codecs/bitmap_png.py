@@ -35,6 +35,7 @@ _ALL: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _SMALL: Final = 1 << 16
 """Bytes of rows up to which they are quickest made of a byte for each bit."""
 _SAMPLE: Final = 12  # bytes
+_BYTE: Final = 8  # pixels
 _MOST_BYTES: Final = 8  # of one pixel of a PNG file: four channels of 16 bits
 _SPARE: Final = 1 << 16  # bytes of a file for its head and what else it may say
 _LEVEL: Final = 1  # of compression: 0 makes files a third larger, more than 1 makes them no smaller
@@ -74,6 +75,9 @@ def encode_array(array: NDArray[np.bool_]) -> str:
     x, y, width, height = _box(array)
     if not width:
         raise MaskError(_EMPTY)
+    if x >= _BYTE:  # the byte ahead of each row is that of the pixels before it, which are none
+        packed = np.packbits(array[y : y + height, x - _BYTE : x + width], axis=1)
+        return _file(x, y, width, height, packed.tobytes())
     packed = np.packbits(array[y : y + height, x : x + width], axis=1)
     rows = np.zeros((packed.shape[0], 1 + packed.shape[1]), np.uint8)
     rows[:, 1:] = packed

@@ -276,8 +276,12 @@ def geometry_json(  # noqa: C901, PLR0911 - a table
 
 
 def _two_corners(box: Box | RotatedBox) -> list[list[float]]:
-    x, y, right, bottom = _finite((box.x, box.y, box.x + box.width, box.y + box.height))
-    return [[_tidy(x), _tidy(y)], [_tidy(right), _tidy(bottom)]]
+    x, y, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
+    if not isfinite(x + y + right + bottom):  # quicker than asking each, and right wherever it says yes
+        _finite((x, y, right, bottom))
+    if x % 0.5 or y % 0.5 or right % 0.5 or bottom % 0.5:
+        return [[_tidy(x), _tidy(y)], [_tidy(right), _tidy(bottom)]]
+    return [[x, y], [right, bottom]]
 
 
 def _pairs(points: Iterable[Sequence[float]]) -> list[list[float]]:
@@ -292,10 +296,8 @@ def _tidy(value: float) -> float:
     Numbers that were fractions of the picture are. The vendor's tools cut off what is beyond the dot, and
     would put a point at 27.999999999999996 a whole pixel to the left.
     """
-    if not value % 0.5:
-        return value
     whole = round(2 * value)
-    return value if abs(2 * value - whole) > _NOISE else whole / 2
+    return value if whole == 2 * value or abs(2 * value - whole) > _NOISE else whole / 2
 
 
 def _finite(numbers: Iterable[float]) -> list[float]:

@@ -86,7 +86,7 @@ def _raw_text(data: str | bytes) -> msgspec.Raw:
 
 def _drawn_once(packing: Packing, item: ObjectInstance) -> Occurrence | None:
     """What is drawn of an object on the one image, after all else of it is said to be lost."""
-    if item.sensor is not None or item.occurrences.keys() - _FIRST:
+    if item.sensor is not None or len(item.occurrences) > (0 in item.occurrences):
         frames = f"frames {sorted(item.occurrences.keys() - _FIRST)}"
         where = frames if item.sensor is None else f"sensor {item.sensor!r}"
         why = f"{named(item)} is on {where}; a project of images holds single pictures"
@@ -197,6 +197,9 @@ def _draws(raw: Json, kind: str, geometry: Geometry, place: Drawn) -> bool:
         return False
 
 
+_MASKS: Final = (Mask, Raster, Instance)
+
+
 def _encoded(geometry: Geometry) -> Geometry:
     """A mask in the notation that travels, where it is not in it yet."""
     if isinstance(geometry, EncodedMask):
@@ -204,7 +207,7 @@ def _encoded(geometry: Geometry) -> Geometry:
             return geometry
         mask = codecs.decode(geometry.codec, geometry.data, geometry.height, geometry.width)
         return _encoded(mask)
-    if not isinstance(geometry, Mask | Raster | Instance):
+    if not isinstance(geometry, _MASKS):
         return geometry
     whole = codecs.as_mask(geometry)
     return EncodedMask(whole.height, whole.width, MASK_CODEC, codecs.encode(MASK_CODEC, whole))

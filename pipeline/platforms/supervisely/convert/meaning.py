@@ -31,10 +31,7 @@ def meaning_of_label(label: Mapping[str, Any], shape: str | None = None) -> byte
     """Return what a label says. `shape` is that of its class, for a label that does not say its own."""
     kind = kind_of(label, shape)
     drawn = [_drawn(key, label[key]) for key in GEOMETRY_KEYS.get(kind, ()) if key in label]
-    strange = () if _KNOWN.issuperset(label) else label.keys() - _KNOWN
-    more = {key: label[key] for key in strange if label[key] not in _EMPTY}
-    if kind not in GEOMETRY_KEYS:
-        more |= {key: label[key] for key in label.keys() & _GEOMETRY}
+    more = {} if kind in GEOMETRY_KEYS and _KNOWN.issuperset(label) else _more(label, kind)
     tags = label.get("tags")
     return _encoder.encode(
         (
@@ -48,6 +45,14 @@ def meaning_of_label(label: Mapping[str, Any], shape: str | None = None) -> byte
             more,
         )
     )
+
+
+def _more(label: Mapping[str, Any], kind: str) -> JsonValue:
+    """Keys that nobody knows, and the geometry of a label that is not drawn, as they are."""
+    held = {key: label[key] for key in label.keys() - _KNOWN if label[key] not in _EMPTY}
+    if kind not in GEOMETRY_KEYS:
+        held |= {key: label[key] for key in label.keys() & _GEOMETRY}
+    return held
 
 
 _EMPTY: Final[tuple[JsonValue, ...]] = (None, "", [], {})

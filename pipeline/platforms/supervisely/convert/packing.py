@@ -153,12 +153,12 @@ def _is_there(packing: Packing, said: bytes, packed: _Packed, digest: str) -> bo
     """Whether the image has this annotation already. Masks are looked into where nothing else tells."""
     annotation = packing.opened.annotation or {}
     said_there, labels = meaning_of_image(annotation), _labels_there(packing, annotation)
+    if said != said_there or len(labels) != len(packed.labels):
+        return False
     groups = [one.get("instance") for one in labels]
     keys = [None if one is None else str(one) for one in groups]
     if digest == digest_of(said_there, [_meaning(packing, one) for one in labels], keys):
         return True
-    if said != said_there or len(labels) != len(packed.labels):
-        return False
     mine, there = comparable(packed.labels, labels, packing.size)
     if mine is packed.labels:
         return False
