@@ -31,6 +31,7 @@ from pipeline.platforms.supervisely.convert import (
     pack_row,
     project_of,
     read_row,
+    stays,
 )
 from tests.conformance.supervisely_golden import (
     ELSEWHERE,
@@ -47,6 +48,23 @@ from tests.conformance.supervisely_golden import (
 from tests.conformance.supervisely_labels import golden, in_place, kept, opened, sent
 
 # ---- reading --------------------------------------------------------------------------------------------
+
+
+def test_what_only_supervisely_holds_is_told_of() -> None:
+    box: dict[str, Any] = {"classTitle": "car", "geometryType": "rectangle"}
+    box["points"] = {"exterior": [[1, 1], [5, 5]], "interior": []}
+    said = {
+        "description": "at night",
+        "customBigData": {"scores": [0.5]},
+        "objects": [{**box, "description": "a taxi"}, {**box, "smartToolInput": {"visible": True}}, box],
+    }
+    notes = stays(read_row(IMAGE, said, PROJECT).row)
+    assert [(note.what, note.why.partition(" are")[0]) for note in notes] == [
+        ("descriptions", "its descriptions (2)"),
+        ("inputs of the smart tool", "its inputs of the smart tool (1)"),
+        ("custom data", "its custom data (1)"),
+    ]
+    assert stays(read_row(IMAGE, {"description": "", "objects": [box]}, PROJECT).row) == ()
 
 
 def test_every_geometry_is_read() -> None:

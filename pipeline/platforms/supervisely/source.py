@@ -8,10 +8,11 @@ from itertools import groupby
 from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import RowError, UsageError
+from pipeline.events import NoteSeen
 from pipeline.io.choosing import Chosen, chosen, unsettled
 from pipeline.io.streams import ahead
 from pipeline.platforms.supervisely.client import AT_ONCE
-from pipeline.platforms.supervisely.convert import Project
+from pipeline.platforms.supervisely.convert import Project, stays
 from pipeline.platforms.supervisely.datasets import Datasets
 from pipeline.platforms.supervisely.listing import list_all
 from pipeline.platforms.supervisely.project import OpenProject, image_of
@@ -92,6 +93,8 @@ class SuperviselySource:
         for key, head in ((row.key, row.head) for row in part):
             try:
                 row = self._project.read(images[head.id], found[head.id], project)
+                for note in stays(row):
+                    self._tools.emit(NoteSeen(note.row, note.object, note.what, note.why))
                 tasks.append(LabelTask(key, row))
             except KeyError:
                 reason = f"row {head.name!r}: image {head.id} is not there any more"

@@ -8,7 +8,7 @@ from pipeline.platforms.supervisely.convert.merging import Merged, merge_meta
 from pipeline.platforms.supervisely.convert.ontology import read_ontology
 from pipeline.platforms.supervisely.convert.packing import bulk_body, extra_figures, pack_row
 from pipeline.platforms.supervisely.convert.project import Opened, Project, Read, Rules, project_of
-from pipeline.platforms.supervisely.convert.reading import alpha_figures, read_row
+from pipeline.platforms.supervisely.convert.reading import alpha_figures, read_row, stays
 
 __all__ = [
     "GeometryError",
@@ -28,5 +28,6 @@ __all__ = [
     "project_of",
     "read_ontology",
     "read_row",
+    "stays",
     "to_file",
 ]

@@ -14,7 +14,7 @@ from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import RowError, UsageError
 from pipeline.events import NoteSeen
-from pipeline.platforms.supervisely.convert import Project, Rules, project_of, read_row
+from pipeline.platforms.supervisely.convert import Project, Rules, project_of, read_row, stays
 from pipeline.platforms.supervisely.disk.files import load, required_meta
 from pipeline.platforms.supervisely.disk.layout import IMG, Item, folder_of, items
 from pipeline.platforms.supervisely.settings import Settings
@@ -92,7 +92,7 @@ class DiskSource:
             key = RowKey(item.path, ordinal, item.name, item.path, item.path)
             return Rejection(key, "read", f"image {item.path}: {error}"), ()
         row = with_picture(read.row, self._root, item)
-        return LabelTask(_key(row, ordinal, item, image), row), read.notes
+        return LabelTask(_key(row, ordinal, item, image), row), (*read.notes, *stays(row))
 
 
 def root_of(settings: Settings) -> Path:
