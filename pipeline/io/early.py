@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import anyio
 
 from pipeline.core.codecs import layered
-from pipeline.core.labels import LabelRow
 from pipeline.core.rows import EditedRow, LabelTask, Mode, OpenRow, Place, Rejection
+from pipeline.errors import RowError
 from pipeline.ports import Encoder, Operation
 
 Opened = list[OpenRow | Rejection]
@@ -28,7 +28,7 @@ class Early:
     async def beside(
         self, opening: Callable[[], Awaitable[Opened]], rows: Sequence[tuple[LabelTask, Place]]
     ) -> Opened:
-        """Open rows, and return them with their masks encoded. Masks that fail are left to the packing."""
+        """Open rows, and return them with their masks encoded. A row whose masks fail is rejected."""
         if not self.codec:
             return await opening()
         given = [
@@ -36,12 +36,12 @@ class Early:
             for task, place in rows
             if task.row is not None and task.row.objects
         ]
-        encoded: dict[str, LabelRow] = {}
+        encoded: dict[str, EditedRow | RowError] = {}
 
         async def encode() -> None:
             with self.timed("encode"):
                 found = await self.encoder.encode(given, self.codec)
-            encoded.update({row.key.key: row.row for row in found if isinstance(row, EditedRow)})
+            encoded.update(zip((row.key.key for row in given), found, strict=True))
 
         async with anyio.create_task_group() as group:
             group.start_soon(encode)
@@ -59,9 +59,11 @@ def codec_for(codec: str, operations: Sequence[Operation], mode: Mode | None) ->
     return "" if waits else codec
 
 
-def _with(row: OpenRow, encoded: dict[str, LabelRow]) -> OpenRow:
+def _with(row: OpenRow, encoded: dict[str, EditedRow | RowError]) -> OpenRow | Rejection:
     task = row.task
-    whole = encoded.get(task.key.key)
-    if whole is None:
+    done = encoded.get(task.key.key)
+    if done is None:
         return row
-    return OpenRow(LabelTask(task.key, whole, task.size), row.place, row.existing, row.decision)
+    if isinstance(done, RowError):
+        return Rejection(task.key, "pack", str(done), task.row)
+    return OpenRow(LabelTask(task.key, done.row, task.size), row.place, row.existing, row.decision)

@@ -70,7 +70,7 @@ async def test_rows_come_back_with_masks_that_were_encoded_before_the_target_ans
     assert drawn_in(none) == [EYE]
 
 
-async def test_a_row_whose_mask_is_broken_comes_back_as_it_is_and_the_others_encoded() -> None:
+async def test_a_row_whose_mask_is_broken_is_rejected_as_it_is_and_the_others_are_encoded() -> None:
     rows = [task_of("broken", BROKEN), task_of("whole", EYE)]
 
     async def opening() -> list[OpenRow | Rejection]:
@@ -78,7 +78,9 @@ async def test_a_row_whose_mask_is_broken_comes_back_as_it_is_and_the_others_enc
 
     async with Waiting() as encoder:
         broken, whole = await Early(encoder, "encord_rle", untimed).beside(opening, rows)
-    assert drawn_in(broken) == [BROKEN]
+    assert isinstance(broken, Rejection)
+    assert (broken.stage, drawn_in(broken)) == ("pack", [BROKEN])
+    assert "row 'broken'" in broken.reason
     assert isinstance(drawn_in(whole)[0], EncodedMask)
 
 
