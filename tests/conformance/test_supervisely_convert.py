@@ -59,10 +59,12 @@ def test_what_only_supervisely_holds_is_told_of() -> None:
         "objects": [{**box, "description": "a taxi"}, {**box, "smartToolInput": {"visible": True}}, box],
     }
     notes = stays(read_row(IMAGE, said, PROJECT).row)
-    assert [(note.what, note.why.partition(" are")[0]) for note in notes] == [
-        ("descriptions", "its descriptions (2)"),
-        ("inputs of the smart tool", "its inputs of the smart tool (1)"),
-        ("custom data", "its custom data (1)"),
+    ids = [item.id for item in read_row(IMAGE, said, PROJECT).row.objects]
+    assert [(note.object, note.what) for note in notes] == [
+        (None, "description"),
+        (None, "custom data"),
+        (ids[0], "description"),
+        (ids[1], "input of the smart tool"),
     ]
     assert stays(read_row(IMAGE, {"description": "", "objects": [box]}, PROJECT).row) == ()
 

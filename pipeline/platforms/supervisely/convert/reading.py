@@ -131,17 +131,21 @@ def _about(image: Image) -> Json:
 def stays(row: LabelRow) -> tuple[Note, ...]:
     """Return notes on what a row that was read holds in its `raw` only, and so no other platform is told."""
     annotation = json_of(row.raw.data.get("annotation")) if row.raw is not None else {}
-    labels = [item.raw.data for item in row.objects if item.raw is not None]
-    counts = {
-        "descriptions": sum(1 for one in (annotation, *labels) if one.get("description")),
-        "inputs of the smart tool": sum(1 for one in labels if one.get("smartToolInput")),
-        "custom data": 1 if annotation.get("customBigData") else 0,
-    }
+    held: list[tuple[str | None, Mapping[str, Any]]] = [(None, annotation)]
+    held += [(item.id, item.raw.data) for item in row.objects if item.raw is not None]
     return tuple(
-        Note(row.key, None, what, f"its {what} ({count}) are kept, and go to Supervisely only")
-        for what, count in counts.items()
-        if count
+        Note(row.key, name, what, f"its {what} is kept, and goes to Supervisely only")
+        for name, said in held
+        for key, what in _STAYING
+        if said.get(key)
     )
+
+
+_STAYING = (
+    ("description", "description"),
+    ("customBigData", "custom data"),
+    ("smartToolInput", "input of the smart tool"),
+)
 
 
 # ---- labels ---------------------------------------------------------------------------------------------

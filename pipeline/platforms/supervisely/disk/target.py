@@ -77,7 +77,7 @@ class DiskTarget:
 
     async def additions(self, ontology: Ontology | None) -> Sequence[str]:
         """Say, one line each, what is made before the first row. Raises UsageError as `prepare`."""
-        await to_thread.run_sync(self._check, False)  # noqa: FBT003 - called through a thread
+        await to_thread.run_sync(partial(self._check, edits=False))
         rules = Rules(self._settings.confidence_tag, polygons=self._settings.polygons)
         return self._additions(await to_thread.run_sync(Classes, self._root, ontology, rules))
 
@@ -90,7 +90,7 @@ class DiskTarget:
         self._plan = plan
         rules = Rules(self._settings.confidence_tag, plan.require_answers, polygons=self._settings.polygons)
         edits = plan.mode is Mode.EDIT
-        await to_thread.run_sync(self._check, edits)
+        await to_thread.run_sync(partial(self._check, edits=edits))
         self._classes = await to_thread.run_sync(Classes, self._root, plan.ontology, rules)
         there = await to_thread.run_sync(self._items) if self._classes.exists else []
         self._placing = Placing({item.path: item for item in there}, self._settings.dataset)
@@ -108,7 +108,7 @@ class DiskTarget:
                 self._tools.emit(Created(line, planned=True))
         return matching
 
-    def _check(self, edits: bool) -> None:  # noqa: FBT001 - called through a thread
+    def _check(self, *, edits: bool) -> None:
         root = self._root
         if edits:
             required_meta(root)
