@@ -118,7 +118,11 @@ def serve_and_end(words: list[str], folder: Path) -> None:
         text=True,
     )
     assert process.stdout is not None
-    said = [process.stdout.readline() for _ in range(3)]
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("# labelferry copy "):
+            break
     process.send_signal(signal.SIGINT)
     process.stdout.close()
     assert process.wait() == 0
