@@ -41,7 +41,7 @@ async def reject(journal: SqlJournal, rows: Sequence[RowKey], line: bytes | None
 
 
 async def pragma(journal: SqlJournal, text: str) -> Any:  # noqa: ANN401 - text or a number
-    return (await journal._store._connection.exec_driver_sql(f"PRAGMA {text}")).scalar()
+    return await journal._store.write(lambda to: to.exec_driver_sql(f"PRAGMA {text}").scalar())
 
 
 def written(path: Path, query: str) -> list[tuple[object, ...]]:

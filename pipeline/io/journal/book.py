@@ -3,16 +3,17 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.core.rows import Decision, Receipt, Rejection, RowKey
+from pipeline.errors import UsageError
 from pipeline.io.journal import history
 from pipeline.io.journal import statements as to
-from pipeline.io.journal.store import Store, as_list
+from pipeline.io.journal.store import Rows, Store, as_list, many
 from pipeline.io.journal.tables import ROWS, SETTLED, Status, bundle, number, of_run, row, step
 from pipeline.ports import RejectedRow, RunRecord, Step
 
@@ -49,22 +50,29 @@ class SqlJournal:
 
     async def begin(self, job: str, fingerprint: Mapping[str, str], *, new: bool = False) -> RunRecord:
         """Continue the job's unfinished run, or start one."""
-        record, self._run = await history.begin(self._store, self._clock(), job, fingerprint, new=new)
+        begin = partial(self._begin, job=job, fingerprint=fingerprint, new=new)
+        return await self._store.write(begin, busy=UsageError)
+
+    def _begin(
+        self, connection: sa.Connection, job: str, fingerprint: Mapping[str, str], *, new: bool
+    ) -> RunRecord:
+        record, self._run = history.begin(connection, self._clock(), job, fingerprint, new=new)
         self._moving.clear()
-        async with self._store.transaction() as connection:
-            await connection.execute(number.delete())
-            self._indexed = False
-            if record.resumed:
-                await self._index(connection)
+        self._indexed = False
+        self._next_row, self._next_bundle = self._run * ROWS + 1, 1
+        connection.execute(number.delete())
+        if record.resumed:
+            self._index(connection)
             last_row = sa.select(sa.func.max(row.c.n)).where(of_run(row.c.n, self._run))
-            self._next_row = (await connection.scalar(last_row) or self._run * ROWS) + 1
+            self._next_row = (connection.scalar(last_row) or self._run * ROWS) + 1
             last_bundle = sa.select(sa.func.max(bundle.c.n)).where(bundle.c.run == self._run)
-            self._next_bundle = (await connection.scalar(last_bundle) or 0) + 1
+            self._next_bundle = (connection.scalar(last_bundle) or 0) + 1
         return record
 
     async def end(self, outcome: str) -> None:
         """Finish the run."""
-        await history.end(self._store, self._now, self._clock(), outcome)
+        ending = partial(history.end, number=self._now, now=self._clock(), outcome=outcome)
+        await self._store.write(ending)
 
     @property
     def _now(self) -> int:
@@ -98,37 +106,45 @@ class SqlJournal:
 
     async def intent(self, bundle_id: str, rows: Sequence[tuple[RowKey, str, str]]) -> None:
         """Record, before the request, that rows are about to be saved."""
-        moving = [self._moving.get(key.key) or _Moving() for key, _, _ in rows]
-        async with self._store.transaction() as connection:
-            numbers = await self._numbers(connection, [key.key for key, _, _ in rows])
-            bundle_n = await self._new_bundle(connection, bundle_id, len(rows))
+        keys = [key.key for key, _, _ in rows]
+        moving = [self._moving.get(key) or _Moving() for key in keys]
+
+        def intend(connection: sa.Connection) -> tuple[list[int], int]:
+            numbers = self._numbers(connection, keys)
+            bundle_n = self._new_bundle(connection, bundle_id, len(rows))
             records = [
-                (n, key.key, each.decision, target, digest, bundle_n)
-                for n, each, (key, digest, target) in zip(numbers, moving, rows, strict=True)
+                (n, key, each.decision, target, digest, bundle_n)
+                for n, each, key, (_, digest, target) in zip(numbers, moving, keys, rows, strict=True)
             ]
-            await self._store.many(to.INTENDED, records)
-        for n, each, (key, _, target) in zip(numbers, moving, rows, strict=True):
+            many(connection, to.INTENDED, records)
+            return numbers, bundle_n
+
+        numbers, bundle_n = await self._store.write(intend)
+        for n, each, key, (_, _, target) in zip(numbers, moving, keys, rows, strict=True):
             each.n, each.target, each.bundle, each.bundle_n = n, target, bundle_id, bundle_n
-            self._moving[key.key] = each
+            self._moving[key] = each
 
     async def saved(self, bundle_id: str, receipts: Sequence[Receipt]) -> None:
         """Record that rows were saved, in a bundle that may be a part of the intended one."""
         if not receipts:
             return
         moving = [self._moving.get(receipt.key, _NEW) for receipt in receipts]
-        async with self._store.transaction() as connection:
-            numbers = await self._numbers(connection, [receipt.key for receipt in receipts])
+
+        def save(connection: sa.Connection) -> None:
+            numbers = self._numbers(connection, [receipt.key for receipt in receipts])
             bundle_n = moving[0].bundle_n
             if bundle_n is None or any(each.bundle != bundle_id for each in moving):
-                bundle_n = await self._new_bundle(connection, bundle_id, len(receipts))
+                bundle_n = self._new_bundle(connection, bundle_id, len(receipts))
             ranges = [(bundle_n, first, last) for first, last in _ranges(numbers)]
-            await connection.exec_driver_sql(to.SAVED, ranges)
+            connection.exec_driver_sql(to.SAVED, ranges)
             moved = [
                 (n, receipt.target_id)
                 for n, each, receipt in zip(numbers, moving, receipts, strict=True)
                 if each.target != receipt.target_id
             ]
-            await self._store.many(to.AIMED, moved)
+            many(connection, to.AIMED, moved)
+
+        await self._store.write(save)
         self._leave(receipt.key for receipt in receipts)
 
     async def settle(self, outcome: str, rows: Sequence[tuple[RowKey, str, str]]) -> None:
@@ -136,45 +152,50 @@ class SqlJournal:
         status = Status(outcome)
         if status not in SETTLED - {Status.SAVED, Status.REJECTED}:
             raise ValueError(f"{outcome!r} is not how a row ends without a save")
-        async with self._store.transaction() as connection:
-            numbers = await self._numbers(connection, [key.key for key, _, _ in rows])
+
+        def settle(connection: sa.Connection) -> None:
+            numbers = self._numbers(connection, [key.key for key, _, _ in rows])
             records: list[_Record] = []
             for n, (key, digest, target) in zip(numbers, rows, strict=True):
                 decision = self._moving.get(key.key, _NEW).decision
                 records.append((n, key.key, status.value, decision, target, digest or None, None, 0, None))
-            await self._store.many(to.RECORDED, records)
+            many(connection, to.RECORDED, records)
+
+        await self._store.write(settle)
         self._leave(key.key for key, _, _ in rows)
 
     async def reject(self, rows: Sequence[tuple[Rejection, bytes | None]]) -> None:
         """Record rejected rows, each with the line in which it is kept whole."""
         rejected = Status.REJECTED.value
-        async with self._store.transaction() as connection:
-            numbers = await self._numbers(connection, [rejection.key.key for rejection, _ in rows])
+
+        def reject(connection: sa.Connection) -> None:
+            numbers = self._numbers(connection, [rejection.key.key for rejection, _ in rows])
             records: list[_Record] = []
             for n, (rejection, _) in zip(numbers, rows, strict=True):
                 key, reason = rejection.key.key, rejection.reason
                 known = self._moving.get(key, _NEW)
                 records.append((n, key, rejected, known.decision, known.target, None, None, 0, reason))
-            await self._store.many(to.RECORDED, records)
+            many(connection, to.RECORDED, records)
             kept = [
                 (n, rejection.key.title, rejection.stage, line)
                 for n, (rejection, line) in zip(numbers, rows, strict=True)
             ]
-            await self._store.many(to.REJECTS, kept)
+            many(connection, to.REJECTS, kept)
+
+        await self._store.write(reject)
         self._leave(rejection.key.key for rejection, _ in rows)
 
     # ---- steps --------------------------------------------------------------------------------------
 
     async def step_begin(self, name: str, key: str, marker: str) -> None:
         """Record that a step is about to be taken; the marker of its first beginning stays."""
-        async with self._store.transaction() as connection:
-            begun = insert(step).values(run=self._now, name=name, key=key, marker=marker)
-            await connection.execute(begun.on_conflict_do_nothing())
+        begun = insert(step).values(run=self._now, name=name, key=key, marker=marker)
+        await self._store.write(partial(_execute, begun.on_conflict_do_nothing()))
 
     async def step_done(self, name: str, key: str, result: str) -> None:
         """Record what a step gave."""
-        async with self._store.transaction() as connection:
-            await connection.execute(step.update().where(*self._step(name, key)).values(result=result))
+        done = step.update().where(*self._step(name, key)).values(result=result)
+        await self._store.write(partial(_execute, done))
 
     async def step_of(self, name: str, key: str) -> Step | None:
         """Return a step that was begun in this run."""
@@ -211,7 +232,7 @@ class SqlJournal:
 
     # ---- inside a transaction -------------------------------------------------------------------------
 
-    async def _numbers(self, connection: AsyncConnection, keys: Sequence[str]) -> list[int]:
+    def _numbers(self, connection: sa.Connection, keys: Sequence[str]) -> list[int]:
         """Return the number of each key; one without a number gets the next."""
         known = [self._moving.get(key, _NEW).n for key in keys]
         whole = [n for n in known if n is not None]
@@ -224,7 +245,7 @@ class SqlJournal:
         numbers = {key: n for key, n in zip(keys, known, strict=True) if n is not None}
         new = [key for key in keys if key not in numbers]
         if new and self._indexed:
-            found = await connection.execute(to.NUMBERS, {"keys": as_list(new)})
+            found = connection.execute(to.NUMBERS, {"keys": as_list(new)})
             numbers |= {each.key: each.n for each in found}
             new = [key for key in new if key not in numbers]
         if new:
@@ -233,30 +254,33 @@ class SqlJournal:
             added = dict(zip(new, range(first, self._next_row), strict=True))
             numbers |= added
             if self._indexed:
-                await self._store.many(to.NEW_NUMBERS, list(added.items()))
+                many(connection, to.NEW_NUMBERS, list(added.items()))
         return [numbers[key] for key in keys]
 
-    async def _of_keys(self, query: sa.Select[Any], keys: Sequence[str]) -> Sequence[sa.Row[Any]]:
+    async def _of_keys(self, query: sa.Select[Any], keys: Sequence[str]) -> Rows:
         if not self._indexed:
-            async with self._store.transaction() as connection:
-                await self._index(connection)
+            await self._store.write(self._index)
         return await self._store.read(query, keys=as_list(keys))
 
-    async def _index(self, connection: AsyncConnection) -> None:
+    def _index(self, connection: sa.Connection) -> None:
         """Find rows by their keys from now on. A new run whose rows all come once never needs it."""
         known = sa.select(row.c.key, row.c.n).where(of_run(row.c.n, self._now)).order_by(row.c.key)
-        await connection.execute(insert(number).from_select(["key", "n"], known).on_conflict_do_nothing())
+        connection.execute(insert(number).from_select(["key", "n"], known).on_conflict_do_nothing())
         self._indexed = True
 
-    async def _new_bundle(self, connection: AsyncConnection, bundle_id: str, rows: int) -> int:
+    def _new_bundle(self, connection: sa.Connection, bundle_id: str, rows: int) -> int:
         bundle_n = self._next_bundle
         self._next_bundle += 1
-        await connection.exec_driver_sql(to.NEW_BUNDLE, (self._now, bundle_n, bundle_id, rows))
+        connection.exec_driver_sql(to.NEW_BUNDLE, (self._now, bundle_n, bundle_id, rows))
         return bundle_n
 
     def _leave(self, keys: Iterable[str]) -> None:
         for key in keys:
             self._moving.pop(key, None)
+
+
+def _execute(statement: sa.Executable, connection: sa.Connection) -> None:
+    connection.execute(statement)
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -32,39 +32,38 @@ def run_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{letters}"
 
 
-async def begin(
-    store: Store, now: datetime, job: str, fingerprint: Mapping[str, str], *, new: bool
+def begin(
+    connection: sa.Connection, now: datetime, job: str, fingerprint: Mapping[str, str], *, new: bool
 ) -> tuple[RunRecord, int]:
     """Continue the job's unfinished run or start one; return it and its number. Raises UsageError."""
-    async with store.transaction(busy=UsageError) as connection:
-        await connection.exec_driver_sql(BEGIN)
-        newest = sa.select(run).order_by(run.c.run.desc()).limit(1)
-        last = (await connection.execute(newest.where(run.c.job == job))).first()
-        unfinished = last is not None and last.ended is None
-        if last is not None and unfinished and not new:
-            changed = _changed(last, fingerprint)
-            if not changed:
-                return _record(last, resumed=True), last.run
-            # A run that stopped before its first row has nothing to go on with.
-            begun = sa.select(row.c.n).where(of_run(row.c.n, last.run)).limit(1)
-            if await connection.scalar(begun) is not None:
-                raise UsageError(_refusal(last, job, changed))
-        if last is not None and unfinished:
-            ended = run.update().where(run.c.run == last.run).values(ended=now.isoformat(), outcome=ABANDONED)
-            await connection.execute(ended)
-        latest = await connection.scalar(sa.select(sa.func.max(run.c.id)))
-        started = now
-        while latest is not None and run_id(started) <= latest:
-            # The clock was set back, or stands still.
-            started = _time_of(latest) + timedelta(microseconds=1)
-        values = {
-            "id": run_id(started),
-            "job": job,
-            "fingerprint": _written(fingerprint),
-            "started": now.isoformat(),
-        }
-        made = (await connection.execute(run.insert().values(values).returning(run))).one()
-        return _record(made), made.run
+    connection.exec_driver_sql(BEGIN)
+    newest = sa.select(run).order_by(run.c.run.desc()).limit(1)
+    last = connection.execute(newest.where(run.c.job == job)).first()
+    unfinished = last is not None and last.ended is None
+    if last is not None and unfinished and not new:
+        changed = _changed(last, fingerprint)
+        if not changed:
+            return _record(last, resumed=True), last.run
+        # A run that stopped before its first row has nothing to go on with.
+        begun = sa.select(row.c.n).where(of_run(row.c.n, last.run)).limit(1)
+        if connection.scalar(begun) is not None:
+            raise UsageError(_refusal(last, job, changed))
+    if last is not None and unfinished:
+        ended = run.update().where(run.c.run == last.run).values(ended=now.isoformat(), outcome=ABANDONED)
+        connection.execute(ended)
+    latest = connection.scalar(sa.select(sa.func.max(run.c.id)))
+    started = now
+    while latest is not None and run_id(started) <= latest:
+        # The clock was set back, or stands still.
+        started = _time_of(latest) + timedelta(microseconds=1)
+    values = {
+        "id": run_id(started),
+        "job": job,
+        "fingerprint": _written(fingerprint),
+        "started": now.isoformat(),
+    }
+    made = connection.execute(run.insert().values(values).returning(run)).one()
+    return _record(made), made.run
 
 
 def _written(fingerprint: Mapping[str, str]) -> str:
@@ -91,18 +90,15 @@ def _refusal(last: sa.Row[Any], job: str, changed: Sequence[str]) -> str:
     )
 
 
-async def end(store: Store, number: int, now: datetime, outcome: str) -> None:
+def end(connection: sa.Connection, number: int, now: datetime, outcome: str) -> None:
     """Finish a run. Lines of rows that are rejected no more are dropped.
 
     A row that was to be tried again and did not come again is in no other place, so its line stays.
     """
     kept = (Status.REJECTED, Status.PENDING, Status.INTENT)
     rejected = sa.select(row.c.n).where(row.c.n == reject.c.n, row.c.status.in_(kept))
-    async with store.transaction() as connection:
-        await connection.execute(
-            run.update().where(run.c.run == number).values(ended=now.isoformat(), outcome=outcome)
-        )
-        await connection.execute(reject.delete().where(of_run(reject.c.n, number), ~rejected.exists()))
+    connection.execute(run.update().where(run.c.run == number).values(ended=now.isoformat(), outcome=outcome))
+    connection.execute(reject.delete().where(of_run(reject.c.n, number), ~rejected.exists()))
 
 
 async def runs(store: Store) -> list[RunRecord]:
@@ -152,6 +148,30 @@ async def clear_rejects(
     A refusal because of labels that were there is forgotten, so that it is decided anew. Any other decision
     stays: labels that are there now may be our own. A run that had ended goes on with the job as it is now.
     """
+    found = await _reopenable(store, id_, fingerprint)
+    rejected = sa.and_(of_run(row.c.n, found.run), row.c.status == Status.REJECTED)
+    if keys is not None:
+        wanted = listed("wanted")
+        rejected = sa.and_(rejected, row.c.key.in_(sa.select(wanted.c.value)))
+    decision = sa.case((row.c.decision == "refuse", None), else_=row.c.decision)
+    values = {"wanted": as_list(keys)} if keys is not None else {}
+
+    def clear(connection: sa.Connection) -> int:
+        cleared = connection.execute(
+            row.update().where(rejected).values(status=Status.PENDING, decision=decision), values
+        )
+        if cleared.rowcount:
+            reopened = run.update().where(run.c.run == found.run).values(ended=None, outcome=None)
+            if fingerprint is not None:
+                reopened = reopened.values(fingerprint=_written(fingerprint))
+            connection.execute(reopened)
+        return cleared.rowcount
+
+    return await store.write(clear)
+
+
+async def _reopenable(store: Store, id_: str, fingerprint: Mapping[str, str] | None) -> sa.Row[Any]:
+    """Return a run whose rejected rows can be tried again. Raises UsageError."""
     found = await _run(store, id_)
     changed = [] if fingerprint is None else _changed(found, fingerprint)
     if found.ended is None and changed:
@@ -167,22 +187,7 @@ async def clear_rejects(
             f"run {id_} of job {found.job!r} is not its last one, which is {last.id}; "
             "only rows of the last run can be tried again"
         )
-    rejected = sa.and_(of_run(row.c.n, found.run), row.c.status == Status.REJECTED)
-    if keys is not None:
-        wanted = listed("wanted")
-        rejected = sa.and_(rejected, row.c.key.in_(sa.select(wanted.c.value)))
-    decision = sa.case((row.c.decision == "refuse", None), else_=row.c.decision)
-    values = {"wanted": as_list(keys)} if keys is not None else {}
-    async with store.transaction() as connection:
-        cleared = await connection.execute(
-            row.update().where(rejected).values(status=Status.PENDING, decision=decision), values
-        )
-        if cleared.rowcount:
-            reopened = run.update().where(run.c.run == found.run).values(ended=None, outcome=None)
-            if fingerprint is not None:
-                reopened = reopened.values(fingerprint=_written(fingerprint))
-            await connection.execute(reopened)
-    return cleared.rowcount
+    return found
 
 
 async def _run(store: Store, id_: str) -> sa.Row[Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import anyio
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from pipeline.errors import FatalError, Stopped, UsageError
@@ -33,32 +32,46 @@ _PRAGMAS = (
 
 
 @asynccontextmanager
-async def connected(path: Path, *, must_exist: bool) -> AsyncIterator[AsyncConnection]:
+async def connected(path: Path, *, must_exist: bool) -> AsyncIterator[sa.Connection]:
     """Open the file, which only its owner can read, and make the tables where there are none.
 
-    Raises UsageError.
+    The connection is for one thread at a time. Raises UsageError.
     """
     _make(path, must_exist=must_exist)
-    engine = create_async_engine(
-        sa.URL.create("sqlite+aiosqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": "IMMEDIATE", "cached_statements": 16},
+    with failures(path, busy=UsageError):
+        connection = await anyio.to_thread.run_sync(_opened, path)
+    try:
+        yield connection
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_close, connection)
+
+
+def _opened(path: Path) -> sa.Connection:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        connect_args={
+            "timeout": BUSY_SECONDS,
+            "isolation_level": "IMMEDIATE",
+            "cached_statements": 16,
+            "check_same_thread": False,
+        },
         poolclass=NullPool,
     )
+    connection = engine.connect()
     try:
-        with failures(path, busy=UsageError):
-            connection = await engine.connect()
-        try:
-            with failures(path, busy=UsageError):
-                for pragma in _PRAGMAS:
-                    await connection.exec_driver_sql(pragma)
-                await _prepare(connection, path)
-            yield connection
-        finally:
-            # A second Ctrl-C cancels everything; a close that is cut short leaves its thread waiting.
-            with anyio.CancelScope(shield=True):
-                await connection.close()
-    finally:
-        await engine.dispose()
+        for pragma in _PRAGMAS:
+            connection.exec_driver_sql(pragma)
+        _prepare(connection, path)
+    except BaseException:
+        _close(connection)
+        raise
+    return connection
+
+
+def _close(connection: sa.Connection) -> None:
+    connection.close()
+    connection.engine.dispose()
 
 
 def _make(path: Path, *, must_exist: bool) -> None:
@@ -74,24 +87,24 @@ def _make(path: Path, *, must_exist: bool) -> None:
         raise UsageError(message) from error
 
 
-async def _prepare(connection: AsyncConnection, path: Path) -> None:
-    await connection.exec_driver_sql(BEGIN)
-    found = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+def _prepare(connection: sa.Connection, path: Path) -> None:
+    connection.exec_driver_sql(BEGIN)
+    found = sa.inspect(connection).get_table_names()
     if not found:
-        await connection.run_sync(metadata.create_all, checkfirst=False)
-        await connection.execute(labelferry.insert().values(version=VERSION))
+        metadata.create_all(connection, checkfirst=False)
+        connection.execute(labelferry.insert().values(version=VERSION))
     elif labelferry.name not in found:
         raise UsageError(f"{path} is a database, but not a journal of labelferry; name another file")
     else:
-        version = await connection.scalar(sa.select(labelferry.c.version))
+        version = connection.scalar(sa.select(labelferry.c.version))
         if version != VERSION:
             raise UsageError(
                 f"the journal {path} has version {version}, expected {VERSION}: it was written by another "
                 "labelferry; install that one, or name another file"
             )
-    await connection.commit()
-    await connection.run_sync(own.create_all, checkfirst=False)
-    await connection.commit()
+    connection.commit()
+    own.create_all(connection, checkfirst=False)
+    connection.commit()
 
 
 def listed(name: str) -> sa.TableValuedAlias:
@@ -112,9 +125,8 @@ def failures(path: Path, *, busy: type[FatalError] = Stopped) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        cause = getattr(error, "driver_exception", None) or error.orig
-        name = getattr(cause, "sqlite_errorname", "")
-        raise _told(path, name, str(cause), busy) from error
+        name = getattr(error.orig, "sqlite_errorname", "")
+        raise _told(path, name, str(error.orig), busy) from error
 
 
 def _told(path: Path, name: str, what: str, busy: type[FatalError]) -> FatalError:

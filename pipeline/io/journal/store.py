@@ -1,60 +1,73 @@
-"""One connection to the journal's database: transactions, writes of many rows, and reads."""
+"""One connection to the journal's database, which one thread at a time uses: writes and reads."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.errors import FatalError, Stopped
 from pipeline.io.journal.sqlite import failures
 from pipeline.io.journal.statements import AT_ONCE, Many
 
+Result = TypeVar("Result")
+Rows = Sequence[sa.Row[Any]]
+
 
 class Store:
-    """Takes one caller at a time, and lets nobody be cancelled in the middle of a write."""
+    """Takes one caller at a time, each in the order in which it came, and lets nobody be cancelled meanwhile.
 
-    def __init__(self, connection: AsyncConnection, path: Path) -> None:
+    What a caller has to do is one function, which runs in a thread beside the event loop: going there and
+    back for each statement would take most of the time.
+    """
+
+    def __init__(self, connection: sa.Connection, path: Path) -> None:
         self.path = path
         self._connection = connection
-        self._turn = anyio.Lock()
+        self._turn = anyio.CapacityLimiter(1)
 
-    @asynccontextmanager
-    async def transaction(self, busy: type[FatalError] = Stopped) -> AsyncIterator[AsyncConnection]:
-        """Commit at the end of the block, or roll back where it raises.
+    async def write(
+        self, work: Callable[[sa.Connection], Result], *, busy: type[FatalError] = Stopped
+    ) -> Result:
+        """Return what `work` returns, and commit what it wrote, or roll back where it raises.
 
-        The first statement that writes takes the place of the one writer. A block that must not be overtaken
-        between what it reads and what it writes runs BEGIN first.
+        Its first statement that writes takes the place of the one writer. Work that must not be overtaken
+        between what it reads and what it writes executes BEGIN first. `busy` is the error of a locked file.
         """
+        return await self._run(partial(self._written, work), busy)
+
+    async def read(self, statement: sa.Select[Any], **values: object) -> Rows:
+        """Return all rows of a query."""
+        return await self._run(lambda: self._connection.execute(statement, values).all(), Stopped)
+
+    async def _run(self, work: Callable[[], Result], busy: type[FatalError]) -> Result:
         with anyio.CancelScope(shield=True), failures(self.path, busy=busy):
-            async with self._turn:
-                try:
-                    yield self._connection
-                    await self._connection.commit()
-                except BaseException:
-                    # A full disk has already rolled it back.
-                    with suppress(DBAPIError):
-                        await self._connection.rollback()
-                    raise
+            result: Result = await anyio.to_thread.run_sync(work, limiter=self._turn)
+        return result
 
-    async def many(self, statement: Many, rows: Sequence[tuple[object, ...]]) -> None:
-        """Write rows, inside a transaction."""
-        for start in range(0, len(rows), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
-            await self._connection.exec_driver_sql(statement.of(len(some)), tuple(chain.from_iterable(some)))
+    def _written(self, work: Callable[[sa.Connection], Result]) -> Result:
+        try:
+            result = work(self._connection)
+            self._connection.commit()
+        except BaseException:
+            # A full disk has already rolled it back.
+            with suppress(DBAPIError):
+                self._connection.rollback()
+            raise
+        return result
 
-    async def read(self, statement: sa.Select[Any], **values: object) -> Sequence[sa.Row[Any]]:
-        """Return all rows of a query. It takes its turn, so it is not for the inside of a transaction."""
-        with anyio.CancelScope(shield=True), failures(self.path):
-            async with self._turn:
-                found: Sequence[sa.Row[Any]] = (await self._connection.execute(statement, values)).all()
-        return found
+
+def many(connection: sa.Connection, statement: Many, rows: Sequence[tuple[object, ...]]) -> None:
+    """Execute a statement for many rows."""
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        connection.exec_driver_sql(statement.of(len(some)), tuple(chain.from_iterable(some)))
 
 
 def as_list(values: Iterable[str]) -> str:
