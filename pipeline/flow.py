@@ -23,6 +23,7 @@ from pipeline.events import RowsOpened
 from pipeline.io.dividing import divided
 from pipeline.io.early import Early
 from pipeline.io.editing import Editor
+from pipeline.io.promised import Promised
 from pipeline.io.record import Record
 from pipeline.io.streams import batches, chunks, in_order, pour, put, until
 from pipeline.ports import Encoder, Places, Plan, Source, Target
@@ -53,15 +54,15 @@ class Line:
     stop: anyio.Event
 
 
-async def move(line: Line, places: Places) -> None:
-    """Bring every row of the source to its place in the target."""
+async def move(line: Line, places: Promised[Places]) -> None:
+    """Bring every row of the source to its place in the target; until places are known, only read."""
     to_open, opening = anyio.create_memory_object_stream[LabelTask](CHUNK)
     to_edit, editing = anyio.create_memory_object_stream[OpenRow](CHUNK)
     to_pack, packing = anyio.create_memory_object_stream[EditedRow](CHUNK)
     to_bundle, bundling = anyio.create_memory_object_stream[PackedRow](CHUNK)
     to_save, saving = anyio.create_memory_object_stream[Bundle](0)
     async with anyio.create_task_group() as stages:
-        stages.start_soon(read, line, to_open)
+        stages.start_soon(read, line, places, to_open)
         stages.start_soon(open_rows, line, places, opening, to_edit)
         stages.start_soon(apply, line, editing, to_pack)
         stages.start_soon(pack, line, packing, to_bundle)
@@ -71,26 +72,26 @@ async def move(line: Line, places: Places) -> None:
         saving.close()
 
 
-async def read(line: Line, to_open: Send[LabelTask]) -> None:
+async def read(line: Line, places: Promised[Places], to_open: Send[LabelTask]) -> None:
     """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
     async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks, until(line.stop):
         async for task in tasks:
             if line.stop.is_set():
                 return
             if isinstance(task, Rejection):
+                await places.value()  # nothing is recorded while the target may still turn out to be wrong
                 await line.record.rejected([task])
             else:
                 await put(task, to_open)
 
 
-async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_edit: Send[OpenRow]) -> None:
+async def open_rows(
+    line: Line, places: Promised[Places], tasks: Receive[LabelTask], to_edit: Send[OpenRow]
+) -> None:
     """Initialise rows in bundles, each row once, and decide what happens to labels that are there."""
 
     async def work(batch: list[LabelTask]) -> list[OpenRow | Rejection]:
-        found = await places.of([task.key for task in batch])
-        placed = [(task, place) for task, place in zip(batch, found, strict=True) if isinstance(place, Place)]
-        lost: list[OpenRow | Rejection] = [place for place in found if isinstance(place, Rejection)]
-        return lost + await line.early.beside(partial(open_bundle, line, placed), placed)
+        return await line.early.beside(partial(open_bundle, line, places, batch), batch)
 
     async def give(opened: list[OpenRow | Rejection]) -> None:
         line.record.tell(RowsOpened(len(opened)))
@@ -101,9 +102,15 @@ async def open_rows(line: Line, places: Places, tasks: Receive[LabelTask], to_ed
         await in_order(batches(tasks, line.opening, lambda task: task.size), work, give, line.ahead)
 
 
-async def open_bundle(line: Line, rows: Sequence[tuple[LabelTask, Place]]) -> list[OpenRow | Rejection]:
-    """Initialise one bundle, in parts where the target refuses it; the result keeps the order of the rows."""
-    done: dict[str, OpenRow | Rejection] = {}
+async def open_bundle(
+    line: Line, places: Promised[Places], batch: Sequence[LabelTask]
+) -> list[OpenRow | Rejection]:
+    """Initialise rows at their places, in parts where the target refuses them; in their order."""
+    found = await (await places.value()).of([task.key for task in batch])
+    pairs = list(zip(batch, found, strict=True))
+    rows = [(task, place) for task, place in pairs if isinstance(place, Place)]
+    lost = [replace(place, row=task.row) for task, place in pairs if isinstance(place, Rejection)]
+    done: dict[str, OpenRow | Rejection] = {each.key.key: each for each in lost}
 
     async def send(part: Sequence[tuple[LabelTask, Place]], _tries: int | None) -> None:
         opened = await line.target.open([task for task, _ in part], [place for _, place in part])
@@ -112,9 +119,8 @@ async def open_bundle(line: Line, rows: Sequence[tuple[LabelTask, Place]]) -> li
     ids = [place.id or task.key.key for task, place in rows]  # a row that is to be created has no id yet
     with line.record.timed("open"):
         blamed = await divided(rows, ids, send, line.target.probe)
-    for (task, _), reason in blamed:
-        done[task.key.key] = Rejection(task.key, "open", reason, task.row)
-    return [done[task.key.key] for task, _ in rows]
+    done |= {task.key.key: Rejection(task.key, "open", why, task.row) for (task, _), why in blamed}
+    return [done[task.key.key] for task in batch]
 
 
 async def apply(line: Line, rows: Receive[OpenRow], to_pack: Send[EditedRow]) -> None:

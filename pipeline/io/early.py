@@ -1,4 +1,4 @@
-"""Masks that are encoded while their rows are being opened: the wait for the target costs nothing then."""
+"""Masks that are encoded while their rows are matched and opened: the wait costs nothing then."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +13,9 @@ from pipeline.ports import Encoder, Operation
 
 Opened = list[OpenRow | Rejection]
 
+_NOWHERE = Place("")
+"""Where a row goes need not be known to encode its masks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Early:
@@ -25,17 +28,11 @@ class Early:
     codec: str
     timed: Callable[[str], AbstractContextManager[None]]
 
-    async def beside(
-        self, opening: Callable[[], Awaitable[Opened]], rows: Sequence[tuple[LabelTask, Place]]
-    ) -> Opened:
+    async def beside(self, opening: Callable[[], Awaitable[Opened]], rows: Sequence[LabelTask]) -> Opened:
         """Open rows, and return them with their masks encoded. A row whose masks fail is rejected."""
         if not self.codec:
             return await opening()
-        given = [
-            EditedRow(task.key, place, task.row)
-            for task, place in rows
-            if task.row is not None and task.row.objects
-        ]
+        given = [EditedRow(task.key, _NOWHERE, task.row) for task in rows if task.row and task.row.objects]
         encoded: dict[str, EditedRow | RowError] = {}
 
         async def encode() -> None:

@@ -1,10 +1,11 @@
 """Rows that a Python program hands over, and a target's own rows, as sources."""
 
 from bisect import bisect_left
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from time import monotonic
 from typing import Any
+from weakref import WeakSet, ref
 
 import numpy as np
 from anyio import lowlevel
@@ -19,14 +20,28 @@ from pipeline.io.choosing import KEYS_AT_ONCE
 from pipeline.io.streams import batched
 from pipeline.ports import Source, StillToDo
 
+_BEGUN: WeakSet[Any] = WeakSet()
+"""Iterators from which a run has taken rows: they do not come again."""
+
 
 class GivenRows:
-    """Rows from any plain or async iterable, taken once, in order. Keys must be unique."""
+    """Rows from any plain or async iterable, taken once, in order. Keys must be unique.
+
+    `known`: rows that a run takes and does not save cannot be missed by the next one, as the iterable gives
+    them again, or is refused. Raises UsageError for an iterator that a run has begun to read.
+    """
 
     restartable = False
 
     def __init__(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
         self._rows = rows
+        self._passes = isinstance(rows, Iterator | AsyncIterator)
+        self.known = not self._passes or _can_be_known(rows)
+        if self._passes and self.known and rows in _BEGUN:
+            text = (
+                "an earlier run has begun to read the iterator that is the source, and has taken rows from it"
+            )
+            raise UsageError(f"{text}; give a new one, or a list")
 
     async def ontology(self) -> Ontology | None:
         """Nothing is known of rows that were not read yet."""
@@ -39,6 +54,8 @@ class GivenRows:
 
     async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give each row that is not settled."""
+        if self._passes and self.known:
+            _BEGUN.add(self._rows)
         ordinal = 0
         seen = _Seen()
         async for rows in _together(self._rows):
@@ -97,6 +114,15 @@ def size_of(row: LabelRow) -> int:
             if isinstance(geometry, Instance) and isinstance(geometry.of, InstanceMap):
                 maps[id(geometry.of)] = 2 * geometry.of.starts.nbytes
     return size + sum(maps.values())
+
+
+def _can_be_known(rows: object) -> bool:
+    """Whether an iterator can be recognised later: generators can, `map` and the like cannot."""
+    try:
+        hash(ref(rows))
+    except TypeError:
+        return False
+    return True
 
 
 def _key(row: object, ordinal: int) -> RowKey:

@@ -23,6 +23,7 @@ from pipeline.io.early import Early, codec_for
 from pipeline.io.editing import Editor
 from pipeline.io.journal import open_journal
 from pipeline.io.lock import job_lock
+from pipeline.io.promised import Promised
 from pipeline.io.record import Record
 from pipeline.io.redaction import Redactor
 from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
@@ -123,23 +124,36 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     tools = tools_for(job, channels, folder / WORK_FOLDER / started.id, emit)
     ends = await connected(job, tools, stack)
     plan = await _plan(job, options, started, ends)
-    seen = Seen()
-    keys = seen.watch(ends.source.keys()) if ends.source.restartable else None
-    places = await ends.target.prepare(plan, keys)
-    check_classes(seen, job.operations, await ends.target.ontology(), ends.features)
-    emit(RunStarted(job.name, started.id, seen.rows if keys is not None else None, started.resumed))
-    if started.resumed:
-        emit(RowsSettled("already-done", await _settled(journal, started.id), 0))
     record = _record(job, options, emit, journal, fresh=not started.resumed)
     line = _line(job, options, ends, plan, workers, record)
-    if keys is not None:
-        await _reject_unmatched(line, places)
-    emit(Phase("moving"))
-    async with anyio.create_task_group() as group:
-        group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
-        await flow.move(line, places)
+    await _match_and_move(job, started, ends, line, workers)
     _tell_pace(channels, emit)
     emit(await _finished(line, journal))
+
+
+async def _match_and_move(
+    job: Job, started: RunRecord, ends: Ends, line: flow.Line, workers: Workers
+) -> None:
+    """Find the places of the rows and move them there. Some sources are read meanwhile."""
+    emit, places, seen = line.record.tell, Promised[Places](), Seen()
+    keys = seen.watch(ends.source.keys()) if ends.source.restartable else None
+    async with anyio.create_task_group() as group:
+        if ends.reads_ahead:
+            group.start_soon(flow.move, line, places)
+        matched = await ends.target.prepare(line.plan, keys)
+        check_classes(seen, job.operations, await ends.target.ontology(), ends.features)
+        emit(RunStarted(job.name, started.id, seen.rows if keys is not None else None, started.resumed))
+        if started.resumed:
+            emit(RowsSettled("already-done", await _settled(line.record.journal, started.id), 0))
+        if keys is not None:
+            await _reject_unmatched(line, matched)
+        emit(Phase("moving"))
+        group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
+        places.keep(matched)
+        if line.stop.is_set():
+            group.cancel_scope.cancel()  # rows that were read ahead are not under way yet
+        elif not ends.reads_ahead:
+            group.start_soon(flow.move, line, places)
 
 
 def _tell_pace(channels: Channels, emit: Listener) -> None:

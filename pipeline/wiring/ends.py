@@ -27,12 +27,17 @@ BY_ID = MatchRule("external_id")
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where rows come from and where they go. `edits`: the target's own rows are edited in place."""
+    """Where rows come from and where they go.
+
+    `edits`: the target's own rows are edited in place. `reads_ahead`: rows can be read while it is not known
+    yet whether the target can be reached.
+    """
 
     source: Source
     target: Target
     features: Features
     edits: bool
+    reads_ahead: bool = False
 
 
 def tools_for(
@@ -67,7 +72,8 @@ async def connected(job: Job, tools: Tools, stack: AsyncExitStack) -> Ends:
         target_platform.connect(target_settings, replace(tools, scratch=tools.scratch / "target"))
     )
     if len(sides) == 1:
-        return Ends(GivenRows(job.source), target.target(), target_platform.features, edits=False)
+        given = GivenRows(job.source)
+        return Ends(given, target.target(), target_platform.features, edits=False, reads_ahead=given.known)
     source = await source_of(job, tools, stack)
     if isinstance(source, Gallery) and isinstance(tools.media, PictureReader):
         tools.media.gallery = source

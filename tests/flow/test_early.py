@@ -62,7 +62,9 @@ async def test_rows_come_back_with_masks_that_were_encoded_before_the_target_ans
 
     async with Waiting() as encoder:
         with anyio.fail_after(20):
-            one, two, none = await Early(encoder, "bitmap_png", untimed).beside(opening, rows)
+            one, two, none = await Early(encoder, "bitmap_png", untimed).beside(
+                opening, [task for task, _ in rows]
+            )
     mask, box = drawn_in(one)
     assert isinstance(mask, EncodedMask)
     assert (mask.codec, box) == ("bitmap_png", Box(1.0, 1.0, 2.0, 2.0))
@@ -77,7 +79,9 @@ async def test_a_row_whose_mask_is_broken_is_rejected_as_it_is_and_the_others_ar
         return [OpenRow(*row) for row in rows]
 
     async with Waiting() as encoder:
-        broken, whole = await Early(encoder, "encord_rle", untimed).beside(opening, rows)
+        broken, whole = await Early(encoder, "encord_rle", untimed).beside(
+            opening, [task for task, _ in rows]
+        )
     assert isinstance(broken, Rejection)
     assert (broken.stage, drawn_in(broken)) == ("pack", [BROKEN])
     assert "row 'broken'" in broken.reason
@@ -95,7 +99,7 @@ async def test_an_opening_that_fails_does_not_wait_for_the_masks() -> None:
 
     async with Never() as encoder:
         with anyio.fail_after(20), pytest.raises(ExceptionGroup) as caught:
-            await Early(encoder, "encord_rle", untimed).beside(opening, [task_of("one", EYE)])
+            await Early(encoder, "encord_rle", untimed).beside(opening, [task_of("one", EYE)[0]])
     assert caught.group_contains(Stopped, match="the service is out")
 
 
