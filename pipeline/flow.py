@@ -76,13 +76,13 @@ async def read(line: Line, places: Promised[Places], to_open: Send[LabelTask]) -
     """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
     async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks, until(line.stop):
         async for task in tasks:
-            if line.stop.is_set():
-                return
             if isinstance(task, Rejection):
                 await places.value()  # nothing is recorded while the target may still turn out to be wrong
                 await line.record.rejected([task])
             else:
                 await put(task, to_open)
+            if line.stop.is_set():
+                return
 
 
 async def open_rows(

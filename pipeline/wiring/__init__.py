@@ -150,9 +150,7 @@ async def _match_and_move(
         emit(Phase("moving"))
         group.start_soon(workers.warm, seconds_of_pixels(seen.mask_pixels, seen.masks))
         places.keep(matched)
-        if line.stop.is_set():
-            group.cancel_scope.cancel()  # rows that were read ahead are not under way yet
-        elif not ends.reads_ahead:
+        if not ends.reads_ahead:
             group.start_soon(flow.move, line, places)
 
 
