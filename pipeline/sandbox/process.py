@@ -1,6 +1,7 @@
 """Runs a stand-in in a process of its own, so that its CPU is not the client's."""
 
 import asyncio
+import gc
 import multiprocessing
 import signal
 import time
@@ -14,6 +15,12 @@ import anyio.to_thread
 
 from pipeline.errors import LabelferryError, UsageError
 from pipeline.ports import Running, Seed
+
+NEW_OBJECTS = 500_000
+"""Objects made and not freed before the process looks for reference cycles; Python's own choice is 700. A
+stand-in keeps dozens of objects of every row that it is sent, and neither they nor requests have cycles: with
+5,000 rows looking for some takes most of its time.
+"""
 
 StandIn: TypeAlias = Callable[[Seed, Mapping[str, Any]], AbstractAsyncContextManager[Running]]
 
@@ -65,6 +72,7 @@ def _receive(pipe: Connection) -> Any:  # noqa: ANN401 - a Running, a reason or 
 def _serve(stand_in: StandIn, seed: Seed, options: Mapping[str, Any], pipe: Connection) -> None:
     # Ctrl-C goes to the whole group; the parent decides when the server stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
     asyncio.run(_until_told(stand_in, seed, options, pipe))
 
 

@@ -1,5 +1,9 @@
 """The stand-in of Supervisely: the annotations that it keeps and refuses, its groups and its token."""
 
+import base64
+import random
+import zlib
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -112,6 +116,24 @@ async def test_a_label_that_does_not_fit_is_refused_and_the_request_with_it(labe
         assert why in details[0]["message"]
         assert (await client.read(first))["objects"] == []
         assert "save" not in (await client.control("log"))["rows"]
+
+
+@pytest.mark.parametrize("strategy", [zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED])
+@pytest.mark.parametrize("level", [0, 1, 9])
+async def test_the_size_of_a_mask_is_known_however_it_is_compressed(level: int, strategy: int) -> None:
+    png = zlib.decompress(base64.b64decode(bitmap(0, 0, 60, 40)["data"]))
+    noise = random.Random(0).randbytes(4000)
+    packer = zlib.compressobj(level, strategy=strategy)
+    data = packer.compress(png + noise) + packer.flush()
+    mask = {"classTitle": "mask", "geometryType": "bitmap"}
+    async with served() as client:
+        image = client.images["image-0.png"]
+        for x, y, fits in ((4, 8, True), (5, 8, False), (4, 9, False)):
+            crop = {"origin": [x, y], "data": base64.b64encode(data).decode()}
+            sent = [{"imageId": image, "annotation": {"objects": [{**mask, "bitmap": crop}]}}]
+            body = {"datasetId": client.dataset, "annotations": sent}
+            status, answer, _ = await client.ask("annotations.bulk.add", body)
+            assert (status, b"out of the image" in answer) == ((200, False) if fits else (400, True))
 
 
 async def test_bounds_are_not_checked_where_that_is_waived() -> None:
@@ -264,6 +286,19 @@ async def test_a_poisoned_image_is_refused_and_faults_are_ordered_by_kind(tmp_pa
             ("save", str(key), 1) for key in ids
         ]
         assert len({one["digest"] for one in lines}) == 1
+
+
+async def test_a_line_of_the_log_knows_what_was_written_by_its_bytes(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    async with served(log=log) as client:
+        ids = list(client.images.values())
+        written = [b'{"objects":[]}', b'{"objects": []}', b'{"objects":[]}']
+        pairs = zip(ids, written, strict=False)
+        given = b",".join(b'{"imageId":%d,"annotation":%b}' % pair for pair in pairs)
+        body = b'{"datasetId":%d,"annotations":[%b]}' % (client.dataset, given)
+        assert (await client.ask("annotations.bulk.add", body))[0] == 200
+    lines = [msgspec.json.decode(line) for line in log.read_bytes().splitlines()]
+    assert [one["digest"] for one in lines] == [blake2b(one, digest_size=16).hexdigest() for one in written]
 
 
 async def test_reset_takes_all_annotations_away() -> None:

@@ -1,6 +1,5 @@
 """Annotations of images: written whole, and read one by one, in bulk or as a list."""
 
-import hashlib
 import random
 from typing import Any
 
@@ -17,7 +16,7 @@ from pipeline.platforms.supervisely.stand_in.answers import (
     named,
     now,
 )
-from pipeline.platforms.supervisely.stand_in.geometries import APART, geometry_of, whole
+from pipeline.platforms.supervisely.stand_in.geometries import APART, whole
 from pipeline.platforms.supervisely.stand_in.groups import Keys
 from pipeline.platforms.supervisely.stand_in.labels import Maker, class_of
 from pipeline.platforms.supervisely.stand_in.paging import Asked, Paged, known
@@ -129,24 +128,25 @@ class Annotations:
         if len({image.id for image in images}) < len(images):
             raise invalid('"annotations" contains a duplicate "imageId"')
         self._refuse_poisoned(images)
-        maker = Maker(self._world, dataset.project.meta, now())
+        at = now()
+        maker = Maker(self._world, dataset.project.meta, at)
         made = [
             self._made(
                 maker,
                 image,
                 decoded(bytes(given.annotation), Json),
-                at,
+                number,
                 bounds=not asked.skipBoundsValidation,
             )
-            for at, (image, given) in enumerate(zip(images, asked.annotations, strict=True))
+            for number, (image, given) in enumerate(zip(images, asked.annotations, strict=True))
         ]
         for image, (annotation, tags, labels) in zip(images, made, strict=True):
-            self._put(image, annotation, tags, labels)
+            self._put(image, annotation, tags, labels, at)
         self._sandbox.written(
             request,
             "save",
             [
-                (str(image.id), image.name, _digest(given.annotation), len(labels))
+                (str(image.id), image.name, self._sandbox.log.digest(given.annotation), len(labels))
                 for image, given, (_, _, labels) in zip(images, asked.annotations, made, strict=True)
             ],
         )
@@ -162,7 +162,7 @@ class Annotations:
             alphas = list(source.alphas.items())
             order = {key: at for at, key in enumerate(source.objects)}
             given = {"description": source.description, "customBigData": source.custom}
-            self._put(target, given, list(source.tags), [dict(one) for one in source.objects.values()])
+            self._put(target, given, list(source.tags), [dict(one) for one in source.objects.values()], now())
             figures = list(target.objects)
             target.alphas = {figures[order[key]]: data for key, data in alphas}
             self._sandbox.written(request, "save", ((str(target.id), target.name, "", len(figures)),))
@@ -175,10 +175,10 @@ class Annotations:
         return image
 
     def _made(
-        self, maker: Maker, image: Image, given: Json, at: int, *, bounds: bool
+        self, maker: Maker, image: Image, given: Json, place: int, *, bounds: bool
     ) -> tuple[Json, list[Json], list[Json]]:
         objects, tags = given.get("objects"), given.get("tags") or []
-        start = f"annotations[{at}].annotation"
+        start = f"annotations[{place}].annotation"
         if not isinstance(objects, list) or not isinstance(tags, list):
             raise invalid(f'"{start}.objects" must be an array')
         size = None
@@ -197,26 +197,25 @@ class Annotations:
             if kind in APART:
                 raise invalid(f'"{where()}": a label of type {kind} is not taken here')
             item = class_of(meta, label, where)
-            made = maker.label(label, item, geometry_of({"geometryType": kind, **label}), size, where)
+            made = maker.label(label, item, size, where)
             if self._keep_ids and label.get("id") in image.objects:
                 made["id"] = label["id"]
             labels.append(made)
         return given, maker.tags(tags, None, lambda: start), labels
 
-    def _put(self, image: Image, annotation: Json, tags: list[Json], labels: list[Json]) -> None:
+    def _put(self, image: Image, annotation: Json, tags: list[Json], labels: list[Json], at: str) -> None:
         world = self._world
         for label in labels:
             if not self._keep_ids or not label["id"]:
                 label["id"] = world.next_id()
         self._keys.give(labels)
         world.clear(image)
-        for label in labels:
-            image.objects[label["id"]] = label
-            world.figures[label["id"]] = image
+        image.objects = {label["id"]: label for label in labels}
+        world.figures.update(dict.fromkeys(image.objects, image))
         image.tags = tags
         image.description = annotation.get("description") or ""
         image.custom = annotation.get("customBigData") or {}
-        image.updated_at = now()
+        image.updated_at = at
         world.note(image)
 
     def _refuse_poisoned(self, images: list[Image]) -> None:
@@ -285,7 +284,3 @@ def told(image: Image, how: Reading) -> Json:
 def _field(image: Image, name: str) -> Any:  # noqa: ANN401 - of many types
     plain = {"id": image.id, "imageId": image.id, "imageName": image.name, "name": image.name}
     return known({**plain, "updatedAt": image.updated_at, "createdAt": image.created_at}, name)
-
-
-def _digest(annotation: msgspec.Raw) -> str:
-    return hashlib.blake2b(annotation, digest_size=16).hexdigest()

@@ -11,6 +11,9 @@ Json: TypeAlias = dict[str, Any]
 
 Asked = TypeVar("Asked")
 
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
+"""By what they decode to: making one takes a quarter of the time of decoding an annotation."""
+
 Answer: TypeAlias = Callable[[web.Request, bytes], web.Response]
 """What answers a method, given the request and its body."""
 
@@ -55,10 +58,12 @@ def decoded(body: bytes, kind: type[Asked]) -> Asked:
             body.decode()
         except UnicodeDecodeError as error:
             raise invalid(f"the body is not UTF-8: {error}") from error
+    decoder = _DECODERS.get(kind) or _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
     try:
-        return msgspec.json.decode(body or b"{}", type=kind)
+        found: Asked = decoder.decode(body or b"{}")
     except msgspec.DecodeError as error:
         raise invalid(str(error)) from error
+    return found
 
 
 def json_bytes(body: bytes, status: int = 200) -> web.Response:

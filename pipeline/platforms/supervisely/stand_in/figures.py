@@ -1,6 +1,7 @@
 """Single labels: added without taking others away, given tags and masks, listed, changed and removed."""
 
-import hashlib
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from pipeline.platforms.supervisely.stand_in.geometries import (
 )
 from pipeline.platforms.supervisely.stand_in.groups import Keys
 from pipeline.platforms.supervisely.stand_in.labels import Maker, class_of
+from pipeline.platforms.supervisely.stand_in.meta import Meta
 from pipeline.platforms.supervisely.stand_in.multipart import parse_parts, parts_answer
 from pipeline.platforms.supervisely.stand_in.paging import Asked, Paged, known
 from pipeline.platforms.supervisely.stand_in.world import Image, World
@@ -109,7 +111,8 @@ class Figures:
         """Add labels: all of them, or none where one is refused. What is there already stays."""
         asked, world = decoded(body, Add), self._world
         at = now()
-        made = [self._made(asked, given, number, at) for number, given in enumerate(asked.figures)]
+        maker_of = cache(lambda meta: Maker(world, meta, at))
+        made = [self._made(asked, given, number, maker_of) for number, given in enumerate(asked.figures)]
         by_image: dict[int, list[Json]] = {}
         for image, label in made:
             label["id"] = world.next_id()
@@ -127,7 +130,9 @@ class Figures:
         self._sandbox.written(request, "figures", rows)
         return json_value([{"id": label["id"]} for _, label in made])
 
-    def _made(self, asked: Add, given: Json, number: int, at: str) -> tuple[Image, Json]:
+    def _made(
+        self, asked: Add, given: Json, number: int, maker_of: Callable[[Meta], Maker]
+    ) -> tuple[Image, Json]:
         def where() -> str:
             return f"figures[{number}]"
 
@@ -145,11 +150,10 @@ class Figures:
         if (geometry is None) != (given.get("geometryType") == ALPHA):
             raise invalid(f'"{where()}.geometry" is required, but for an {ALPHA}')
         size = self._size(image, bounds_apply=not asked.skip_bounds_validation)
-        maker = Maker(self._world, meta, at)
+        label = {key: value for key, value in given.items() if key not in KEYS}
         if geometry is not None:
-            geometry = geometry_of({"geometryType": given.get("geometryType"), **geometry})
-            geometry.pop("geometryType", None)
-        return image, maker.label(given, item, geometry, size, where)
+            label |= geometry_of(given.get("geometryType", ""), geometry)
+        return image, maker_of(meta).label(label, item, size, where, drawn=geometry is not None)
 
     def _size(self, image: Image, *, bounds_apply: bool = True) -> Size:
         known_size = image.width is not None and image.height is not None
@@ -173,9 +177,8 @@ class Figures:
             if label["geometryType"] != ALPHA:
                 raise invalid(f"figure {label['id']} is no {ALPHA}")
             self._check_alpha(image, other.data)
-            rows.append(
-                (str(label["id"]), image.name, hashlib.blake2b(other.data, digest_size=16).hexdigest(), 1)
-            )
+            digest = self._sandbox.log.digest(other.data)
+            rows.append((str(label["id"]), image.name, digest, 1))
             image.alphas[label["id"]] = other.data
             self._world.note(image)
         self._sandbox.written(request, "geometry", rows)
@@ -198,7 +201,7 @@ class Figures:
             image, label = self._world.figure(key)
             data = image.alphas.get(key)
             if data is None and label["geometryType"] != ALPHA:
-                data = msgspec.json.encode(geometry_of(label))
+                data = msgspec.json.encode(geometry_of(label["geometryType"], label))
             if data is not None:
                 found.append((key, data, "Content-Type: application/json\r\n"))
         return parts_answer(found[::-1])
@@ -229,7 +232,7 @@ class Figures:
             check(kind, asked.geometry, self._size(image), template, lambda: "geometry")
             for key in KEYS:
                 label.pop(key, None)
-            label |= geometry_of({"geometryType": kind, **asked.geometry})
+            label |= geometry_of(kind, asked.geometry)
         if asked.tags is not None:
             maker = Maker(self._world, meta, now())
             label["tags"] = maker.tags(asked.tags, label["classTitle"], lambda: "figure")
@@ -259,8 +262,9 @@ class Figures:
 
 def told(image: Image, label: Json, *, whole: bool) -> Json:
     """Return a label as JSON of its own, with its geometry in a key."""
-    geometry: Json | None = geometry_of(label)
-    box = bounds(label["geometryType"], geometry or {}) if geometry else None
+    kind = label["geometryType"]
+    geometry: Json | None = geometry_of(kind, label)
+    box = bounds(kind, geometry) if geometry else None
     found = {key: value for key, value in label.items() if geometry is None or key not in geometry}
     found.pop("instance", None)
     left, top, right, bottom = box or (0, 0, 0, 0)

@@ -13,25 +13,29 @@ from typing import Any
 
 from pipeline.platforms.supervisely.stand_in.answers import Json, invalid
 
-KEYS = (
-    "points",
-    "bitmap",
-    "nodes",
-    "vertices",
-    "parts",
-    "angle",
-    "faces",
-    "position",
-    "rotation",
-    "dimensions",
-    "face",
+KEYS = frozenset(
+    {
+        "points",
+        "bitmap",
+        "nodes",
+        "vertices",
+        "parts",
+        "angle",
+        "faces",
+        "position",
+        "rotation",
+        "dimensions",
+        "face",
+    }
 )
 """Keys of a label that are its geometry."""
 APART = frozenset({"multipolygon", "alpha_mask"})
 """Geometries that no annotation may hold when it is written."""
-_SOME_BASE64 = 2048
-"""As much of a bitmap as surely holds the head of its picture."""
+_SOME_BASE64 = 512
+"""As much of a bitmap as surely holds the head of its picture: 384 bytes. What zlib says of itself and of its
+codes takes at most 289, and 29 bytes at 15 bits each take 55."""
 _MOST_HEAD = 29
+_NUMBERS = int, float
 _LINE_POINTS, _RING_POINTS, _CUBOID_POINTS = 2, 3, 7
 _VERTICES = {
     f"face{face}-{corner}"
@@ -45,12 +49,9 @@ Where = Callable[[], str]
 """Says where a label is, for a refusal."""
 
 
-def geometry_of(label: Json) -> Json:
-    """Return the keys of a label that are its geometry."""
-    found = {key: label[key] for key in KEYS if key in label}
-    if label["geometryType"] in label:
-        found[label["geometryType"]] = label[label["geometryType"]]
-    return found
+def geometry_of(kind: str, label: Json) -> Json:
+    """Return the keys of a label of this kind that are its geometry."""
+    return {key: value for key, value in label.items() if key in KEYS or key == kind}
 
 
 def check(kind: str, geometry: Json, size: Size, template: Json, where: Where) -> None:
@@ -107,7 +108,7 @@ def _around(points: Iterable[Any]) -> Bounds:
 
 def _point(value: Any) -> tuple[float, float]:  # noqa: ANN401 - JSON
     x, y = value
-    if isinstance(x, bool) or isinstance(y, bool) or not isinstance(x + y, int | float):
+    if isinstance(x, bool) or isinstance(y, bool) or not isinstance(x + y, _NUMBERS):
         raise TypeError(f"{value} is no point")
     return x, y
 

@@ -29,11 +29,14 @@ class Keys:
             given = label.get("instance")
             if given is None:
                 label.pop("instance", None)
-            elif str(given) in known:
-                label["instance"] = known[str(given)]
+                continue
+            sent = str(given)
+            if sent in known:
+                label["instance"] = known[sent]
             else:
-                groups.setdefault(str(given), []).append(label)
-        for given, members in groups.items():
-            key = given if self.kept else members[0 if self.first else -1]["id"]
+                groups.setdefault(sent, []).append(label)
+        for sent, members in groups.items():
+            key = sent if self.kept else members[0 if self.first else -1]["id"]
+            key = key if self.kept or self.kind == "int" else str(key)
             for label in members:
-                label["instance"] = key if self.kept or self.kind == "int" else str(key)
+                label["instance"] = key

@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.platforms.supervisely.stand_in.answers import Json, invalid
-from pipeline.platforms.supervisely.stand_in.geometries import KEYS, Size, Where, check
+from pipeline.platforms.supervisely.stand_in.geometries import Size, Where, check
 from pipeline.platforms.supervisely.stand_in.meta import Meta
 from pipeline.platforms.supervisely.stand_in.world import World
 
-OURS = frozenset(
-    {"id", "classId", "labelerLogin", "createdAt", "updatedAt", "shape", "entityId", "datasetId"}
-)
-"""Keys of a label that the server sets itself, whatever is sent."""
+LEFT_OUT = ("shape", "entityId", "datasetId", "geometry")
+"""Keys that may be sent with a label and are not kept in it."""
+_UNSAID: Json = {"description": "", "nnCreated": False, "nnUpdated": False}
+"""What a label is given where nothing is sent."""
+_GROUP_KEYS = frozenset({str, int, type(None)})
 
 
 def class_of(meta: Meta, label: Json, where: Where) -> Json:
@@ -48,41 +49,30 @@ class Maker:
 
     def __init__(self, world: World, meta: Meta, at: str) -> None:
         self._next_id = world.next_id
-        self._user = world.user
         self._meta = meta
-        self._at = at
+        self._ours = {"id": 0, "labelerLogin": world.user, "createdAt": at, "updatedAt": at}
 
-    def label(self, given: Json, item: Json, geometry: Json | None, size: Size, where: Where) -> Json:
-        """Return a label without its id. `geometry` is None where it comes apart.
+    def label(self, given: Json, item: Json, size: Size, where: Where, *, drawn: bool = True) -> Json:
+        """Return a label whose id is 0. Its geometry is among its keys, unless it is not `drawn` yet.
 
         Raises:
             Refused: it does not fit its class or its image, or has a tag that it may not have.
         """
         kind = kind_of(given, item, where)
-        if geometry is not None:
-            check(kind, geometry, size, item["geometry_config"] or {}, where)
+        if drawn:
+            check(kind, given, size, item["geometry_config"] or {}, where)
         for key in ("nnCreated", "nnUpdated"):
             if not isinstance(given.get(key, False), bool):
                 raise invalid(f'"{where()}.{key}" must be a boolean')
         instance = given.get("instance")
-        if isinstance(instance, bool) or not isinstance(instance, str | int | None):
+        if type(instance) not in _GROUP_KEYS:
             raise invalid(f'"{where()}.instance" must be a string')
-        kept = {key: value for key, value in given.items() if key not in OURS and key not in KEYS}
-        kept.pop("geometry", None)
-        return {
-            "id": 0,
-            "classId": item["id"],
-            "description": "",
-            **kept,
-            "classTitle": item["title"],
-            "labelerLogin": self._user,
-            "createdAt": self._at,
-            "updatedAt": self._at,
-            "tags": self.tags(given.get("tags") or [], item["title"], where),
-            "nnCreated": given.get("nnCreated", False),
-            "nnUpdated": given.get("nnUpdated", False),
-            **(geometry or {}),
-        }
+        made = {**_UNSAID, **given, **self._ours}
+        made["classId"], made["classTitle"] = item["id"], item["title"]
+        made["tags"] = self.tags(given.get("tags") or (), item["title"], where)
+        for key in LEFT_OUT:
+            made.pop(key, None)
+        return made
 
     def tags(self, given: Iterable[Any], title: str | None, where: Where) -> list[Json]:
         """Return the tags of a label of a class, or of an image where there is no class.
@@ -120,13 +110,11 @@ class Maker:
             raise invalid(f'"{where()}.tags": {value!r} is no value of tag "{item["name"]}"')
         rest = {key: kept for key, kept in given.items() if key in {"customData", "meta"}}
         return {
+            **self._ours,
             "id": self._next_id(),
             "tagId": item["id"],
             "name": item["name"],
             "value": value,
-            "labelerLogin": self._user,
-            "createdAt": self._at,
-            "updatedAt": self._at,
             **rest,
         }
 

@@ -72,9 +72,11 @@ class Tags:
     def add_to_figures(self, request: web.Request, body: bytes) -> web.Response:
         """Add tags to labels."""
         pairs: list[tuple[Image, Json, Json]] = []
+        at = now()
         for given in decoded(body, AddToFigures).tags:
             image, label = self._world.figure(given.figure_id)
-            pairs.append((image, label, self._made(image, given.tag_id, given.value, label["classTitle"])))
+            tag = self._made(image, given.tag_id, given.value, label["classTitle"], at)
+            pairs.append((image, label, tag))
         for image, label, tag in pairs:
             label["tags"].append(tag)
             self._world.note(image)
@@ -97,8 +99,9 @@ class Tags:
         return json_value(self._world.figure(decoded(body, Key).id)[1]["tags"])
 
     def _added(self, request: web.Request, given: list[tuple[int, int, Any]]) -> web.Response:
+        at = now()
         pairs = [
-            (image, self._made(image, tag, value, None))
+            (image, self._made(image, tag, value, None, at))
             for image, tag, value in ((self._world.image(key), tag, value) for key, tag, value in given)
         ]
         for image, tag in pairs:
@@ -108,9 +111,16 @@ class Tags:
         self._sandbox.written(request, "tags", rows)
         return json_value([{**tag, "entityId": image.id} for image, tag in pairs])
 
-    def _made(self, image: Image, key: int, value: Any, title: str | None) -> Json:  # noqa: ANN401 - JSON
+    def _made(
+        self,
+        image: Image,
+        key: int,
+        value: Any,  # noqa: ANN401 - JSON
+        title: str | None,
+        at: str,
+    ) -> Json:
         meta = image.dataset.project.meta
         item = meta.tags.get(key)
         if item is None:
             raise invalid(f"tag {key} is not found in the project")
-        return Maker(self._world, meta, now()).tag(item, {"value": value}, title, lambda: "tags")
+        return Maker(self._world, meta, at).tag(item, {"value": value}, title, lambda: "tags")
