@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import ClassVar, Literal
 
+from pipeline.core.carried import with_freed
 from pipeline.core.labels import Answer, Group, LabelRow, ObjectInstance, Option
 from pipeline.core.ontology import Ontology
 from pipeline.core.operations.edits import derived_id, same
@@ -69,7 +70,10 @@ class Bind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbind:
-    """Take the objects of `classes`, or `all` objects, out of their groups. A group without a member goes."""
+    """Take the objects of `classes`, or `all` objects, out of their groups. A group without a member goes.
+
+    So do labels that the platform of the row carries along without drawing them, once they are written there.
+    """
 
     all: bool = False
     classes: tuple[str, ...] | None = None
@@ -84,6 +88,7 @@ class Unbind:
         """Return the row with the groups that are left."""
         freed = {item.id for item in row.objects if self.all or item.class_name in (self.classes or ())}
         groups = () if self.all else _without(row.groups, freed)
+        row = with_freed(row, self.classes)
         return row if same(groups, row.groups) else replace(row, groups=groups)
 
     def revise(self, ontology: Ontology) -> Ontology:

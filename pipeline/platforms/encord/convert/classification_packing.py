@@ -79,7 +79,7 @@ class Classifications:
             why = f"{item.name!r} belongs to the whole row in Encord, not to frames {list(item.frames)}"
             packing.lose(item.id, LossKind.FRAMES, why)
         entry, flat = write_classification(item, answer, identity, label, frames, packing.author)
-        packing.judge(item.id, f"classification {item.name!r}", label, flat)
+        packing.judge(item.id, f"classification {item.name!r}", label, flat, LossKind.CLASSIFICATION)
         base = read_classification(item.id, raw, packing.index, packing.layout) if "answer" in raw else None
         if base is None:
             return entry

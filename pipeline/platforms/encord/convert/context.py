@@ -64,10 +64,15 @@ class Packing:
         """Return the error that rejects this row."""
         return RowError(f"row {self.row.title or self.key!r}, {what}: {why}")
 
-    def judge(self, identity: str, what: str, label: Label, flat: Flat) -> None:
-        """Report answers without a place and missing required ones; RowError where the job wants those."""
+    def judge(
+        self, identity: str, what: str, label: Label, flat: Flat, kind: LossKind = LossKind.ATTRIBUTE
+    ) -> None:
+        """Report answers without a place, as losses of this kind, and missing required ones.
+
+        Raises RowError where the job wants those.
+        """
         for why in flat.homeless:
-            self.lose(identity, LossKind.ATTRIBUTE, why)
+            self.lose(identity, kind, why)
         for name in unanswered(label, flat):
             why = f"required attribute {name!r} is not answered"
             if self.rules.require_answers:

@@ -1,13 +1,14 @@
 """Trees of answers to the flat, canonical answers of Encord, checked against the ontology."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import isfinite
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pipeline.core.labels import Answer, AnswerValue, Frames, Option
 from pipeline.core.ontology import AttributeKind
+from pipeline.core.several import is_several, one_of
 from pipeline.platforms.encord.convert.index import Attribute, Label, missing_attribute
 
 Value: TypeAlias = str | float | int | tuple[str, ...]
@@ -22,7 +23,8 @@ class AnswerError(ValueError):
 class Flat:
     """Canonical answers by attribute id: static ones, and dynamic ones as (value, frames).
 
-    `homeless` says which answers have no place: those that differ by frame where the ontology does not.
+    `homeless` says which answers have no place: those that differ by frame where the ontology does not, and
+    of several to an attribute that holds one all but the first that fits.
     """
 
     static: dict[str, Value] = field(default_factory=dict)
@@ -55,7 +57,7 @@ def flatten(answers: Sequence[Answer], label: Label, frames: Frames) -> Flat:
             held = frames if answer.frames is None else answer.frames
             flat.dynamic.setdefault(attribute.id, []).append((_dynamic_value(answer, attribute, flat), held))
         else:
-            _put(answer, attribute, flat.static)
+            _put(answer, attribute, flat.static, flat.homeless)
     for identity, several in by_frame.items():
         _settle(several, label.tree[identity], frames, flat)
     for identity, pairs in flat.dynamic.items():
@@ -76,7 +78,7 @@ def _check_apart(attribute: Attribute, pairs: Sequence[tuple[Value, Frames]]) ->
 
 def _dynamic_value(answer: Answer, attribute: Attribute, flat: Flat) -> Value:
     nested: dict[str, Value] = {}
-    _put(answer, attribute, nested)
+    _put(answer, attribute, nested, flat.homeless)
     value = nested.pop(attribute.id)
     if nested:
         flat.homeless.append(
@@ -90,7 +92,7 @@ def _settle(several: list[Answer], attribute: Attribute, frames: Frames, flat: F
     covered = merged(span for answer in several for span in answer.frames or ())
     same = all(answer.value == several[0].value for answer in several)
     if same and all(any(a <= first and last <= b for a, b in covered) for first, last in frames):
-        _put(several[0], attribute, flat.static)
+        _put(several[0], attribute, flat.static, flat.homeless)
     else:
         name = attribute.definition.name
         flat.homeless.append(f"attribute {name!r}: it differs by frame, but is not dynamic in the ontology")
@@ -107,10 +109,17 @@ def merged(spans: Iterable[tuple[int, int]]) -> Frames:
     return tuple(ranges)
 
 
-def _put(answer: Answer, attribute: Attribute, into: dict[str, Value]) -> None:
+_SINGLE: Final = frozenset({AttributeKind.TEXT, AttributeKind.NUMBER, AttributeKind.RADIO})
+"""Kinds of attributes that hold one answer."""
+
+
+def _put(answer: Answer, attribute: Attribute, into: dict[str, Value], homeless: list[str]) -> None:
     if attribute.id in into:
         raise AnswerError(f"attribute {answer.attribute!r} is answered twice; keep one of the answers")
     kind = attribute.definition.kind
+    if is_several(answer) and kind in _SINGLE:
+        _put_one(answer, attribute, into, homeless)
+        return
     if kind is AttributeKind.RADIO:
         chosen: tuple[AnswerValue, ...] = (_truth(answer),)
     elif kind is AttributeKind.CHECKLIST and isinstance(answer.value, tuple | list):
@@ -119,8 +128,26 @@ def _put(answer: Answer, attribute: Attribute, into: dict[str, Value]) -> None:
         into[attribute.id] = _plain(answer, attribute)
         return
     into[attribute.id] = ()
-    orders = {_choose(option, answer, attribute, into) for option in chosen}
+    orders = {_choose(option, answer, attribute, into, homeless) for option in chosen}
     into[attribute.id] = tuple(attribute.choices[order].id for order in sorted(orders))
+
+
+def _put_one(answer: Answer, attribute: Attribute, into: dict[str, Value], homeless: list[str]) -> None:
+    """The first of several values that the attribute takes, with what nests below it; the others are lost."""
+
+    def written(one: Answer) -> tuple[dict[str, Value], list[str]]:
+        found: dict[str, Value] = {}
+        lost: list[str] = []
+        if attribute.definition.kind is AttributeKind.TEXT and isinstance(one.value, Option):
+            if one.value.answers:
+                lost.append(f"answers below {one.value.name!r} of text attribute {answer.attribute!r}")
+            one = replace(one, kind=AttributeKind.TEXT, value=one.value.name)
+        _put(one, attribute, found, lost)
+        return found, lost
+
+    (found, lost), why = one_of(answer, written)
+    into |= found
+    homeless += lost if why is None else [*lost, why]
 
 
 def _truth(answer: Answer) -> AnswerValue:
@@ -128,7 +155,9 @@ def _truth(answer: Answer) -> AnswerValue:
     return Option(str(answer.value).lower()) if isinstance(answer.value, bool) else answer.value
 
 
-def _choose(option: AnswerValue, answer: Answer, attribute: Attribute, into: dict[str, Value]) -> int:
+def _choose(
+    option: AnswerValue, answer: Answer, attribute: Attribute, into: dict[str, Value], homeless: list[str]
+) -> int:
     known = ", ".join(repr(choice.definition.name) for choice in attribute.choices) or "none"
     if not isinstance(option, Option):
         raise _mismatch(answer, attribute, f"one of its options: {known}")
@@ -144,7 +173,7 @@ def _choose(option: AnswerValue, answer: Answer, attribute: Attribute, into: dic
                 f"no attribute {nested.attribute!r} below option {option.name!r} of {answer.attribute!r}"
             )
             raise AnswerError(f"{message} (known: {names}); add it to the ontology, or rename it")
-        _put(nested, below[nested.attribute], into)
+        _put(nested, below[nested.attribute], into, homeless)
     return choice.order
 
 

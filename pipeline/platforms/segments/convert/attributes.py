@@ -7,11 +7,12 @@ by their JSON type.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 from pipeline.core import spans
 from pipeline.core.labels import Answer, AnswerValue, Option
 from pipeline.core.ontology import AttributeDef, AttributeKind
+from pipeline.core.several import is_several, one_of
 from pipeline.platforms.segments.convert.ontology import option_name, own_json
 from pipeline.platforms.segments.wire import Json, JsonValue
 
@@ -162,7 +163,18 @@ def _put(into: Json, answer: Answer, definitions: Definitions, owner: str, homel
         homeless.lost[answer.attribute] = f"{owner} has no attribute {answer.attribute!r} (known: {known})"
         return
     homeless.lost.update(_nested(answer))
-    into[answer.attribute] = _value(answer, definition)
+    if is_several(answer) and definition.kind in _SINGLE:
+        into[answer.attribute], why = one_of(answer, lambda one: _value(one, definition))
+        if why is not None:
+            homeless.lost[answer.attribute] = why
+    else:
+        into[answer.attribute] = _value(answer, definition)
+
+
+_SINGLE: Final = frozenset(
+    {AttributeKind.TEXT, AttributeKind.NUMBER, AttributeKind.BOOLEAN, AttributeKind.RADIO}
+)
+"""Kinds of attributes that hold one answer."""
 
 
 def _nested(answer: Answer) -> Iterator[tuple[str, str]]:

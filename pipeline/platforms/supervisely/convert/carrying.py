@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.core.carried import CARRIED, NOBODY, freed
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import LossKind
 from pipeline.platforms.supervisely.convert.context import Packing
@@ -10,7 +11,6 @@ from pipeline.platforms.supervisely.convert.geometry import kind_of
 from pipeline.platforms.supervisely.convert.groups import Key, Keys, group_key
 from pipeline.platforms.supervisely.convert.labelling import PLACE_KEYS
 from pipeline.platforms.supervisely.convert.meaning import meaning_of_label
-from pipeline.platforms.supervisely.convert.reading import OTHERS
 from pipeline.platforms.supervisely.convert.tags import without_place
 from pipeline.platforms.supervisely.wire import ANY, PLATFORM, Json
 
@@ -24,29 +24,57 @@ def bound(label: Json, key: Key | None) -> Json:
     return label
 
 
+def left(packing: Packing) -> frozenset[str]:
+    """Return the keys of groups that some of the carried labels leave, as operations want it."""
+    free = freed(packing.edited.row)
+    if free is NOBODY:
+        return frozenset()
+    leaving = [one for one in _others(packing.edited.row) if free.has(str(one.get("classTitle")))]
+    return frozenset(str(one["instance"]) for one in leaving if one.get("instance") is not None)
+
+
 def carried(packing: Packing, keys: Keys) -> Iterator[tuple[Json, Key | None]]:
     """Give the labels of the row that are not drawn, each with the key of its group.
 
     One that was read from this image goes back as it is. Any other needs a class of its name and shape; where
-    there is none, that is a loss.
+    there is none, that is a loss. Those that `unbind` freed have no key.
     """
     there = _others(packing.edited.existing)
     mine = _others(packing.edited.row)
     if packing.edited.append:
         said = {meaning_of_label(one) for one in there}
         mine = there + [one for one in mine if meaning_of_label(one) not in said]
+    if not mine:
+        return
+    free = freed(packing.edited.row)
+    discarded = _discarded(packing, keys) if free is NOBODY else frozenset()
     for label in mine:
         in_place = label in there
         one = dict(label) if in_place else _copied(packing, label)
-        if one is not None:
+        if one is None:
+            continue
+        stays = in_place and packing.edited.append
+        loose = not stays and free.has(str(label.get("classTitle")))
+        if loose or str(label.get("instance")) in discarded:
+            yield one, None
+        else:
             yield one, _key(packing, keys, label, in_place=in_place)
+
+
+def _discarded(packing: Packing, keys: Keys) -> frozenset[str]:
+    """The keys of groups that were taken apart: an object that came with one is in no group any more."""
+    if packing.edited.append:  # nothing that is there leaves its group
+        return frozenset()
+    loose = [item.raw for item in packing.row.objects if item.id not in keys.objects]
+    said = [raw.data.get("instance") for raw in loose if raw is not None and raw.platform == PLATFORM]
+    return frozenset(str(one) for one in said if one is not None) - keys.groups.keys()
 
 
 def _others(row: LabelRow | None) -> list[Mapping[str, Any]]:
     raw = row.raw if row is not None else None
     if raw is None or raw.platform != PLATFORM:
         return []
-    return list(raw.data.get(OTHERS) or ())
+    return list(raw.data.get(CARRIED) or ())
 
 
 def _copied(packing: Packing, label: Mapping[str, Any]) -> Json | None:
@@ -62,13 +90,16 @@ def _copied(packing: Packing, label: Mapping[str, Any]) -> Json | None:
 
 
 def _key(packing: Packing, keys: Keys, label: Mapping[str, Any], *, in_place: bool) -> Key | None:
-    """The key of a group that other objects are in too follows theirs; one of its own stays together."""
+    """The key of a group that other objects are in too follows theirs; one of its own stays together.
+
+    It keeps its key only where no label left it: the key may be the id of that one.
+    """
     instance = label.get("instance")
     if instance is None:
         return None
     name, existing = str(instance), packing.edited.existing
     if name in keys.groups:
         return keys.groups[name]
-    if existing is not None and in_place and any(group.id == name for group in existing.groups):
-        return None
-    return Key(name if in_place else group_key(packing.image.key, name), in_place)
+    before = existing.groups if existing is not None else ()
+    kept = in_place and name not in left(packing) and all(group.id != name for group in before)
+    return Key(name if kept else group_key(packing.image.key, name), kept)

@@ -4,7 +4,7 @@ The server chooses the key that it keeps, so only the partition counts. A key is
 it might be the id of a figure, so a group that goes there gets a fresh one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -31,11 +31,17 @@ class Keys(NamedTuple):
     twice: Sequence[tuple[str, str]] = ()
 
 
-def keys_of(row: LabelRow, existing: LabelRow | None, in_place: Collection[str], image: str) -> Keys:
+def keys_of(
+    row: LabelRow,
+    existing: LabelRow | None,
+    in_place: Collection[str],
+    image: str,
+    left: Container[str] = frozenset(),
+) -> Keys:
     """Return the keys of a row that goes to an image.
 
     `in_place` are objects that are still the figures of this image. A group of them whose members did not
-    change keeps its key.
+    change keeps its key, unless it is among those that labels which are not drawn have `left`.
     """
     if not row.groups:
         return _NO_KEYS
@@ -46,7 +52,8 @@ def keys_of(row: LabelRow, existing: LabelRow | None, in_place: Collection[str],
     used: set[str] = set()
     for group in row.groups:
         held = before.get(group.id)
-        kept = held is not None and held == frozenset(group.objects) and held.issubset(in_place)
+        same = held is not None and held == frozenset(group.objects) and held.issubset(in_place)
+        kept = same and group.id not in left
         name, more = (group.id if kept else group_key(image, group.id)), 1
         while name in used:
             more += 1

@@ -7,11 +7,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from pipeline.core.labels import LabelRow, MediaKind
+from pipeline.core.labels import LabelRow, MediaKind, Raw
 from pipeline.core.losses import LossKind
 from pipeline.core.merging import appended
 from pipeline.core.rows import EditedRow, PackedRow, Place
-from pipeline.platforms.supervisely.convert.carrying import bound, carried
+from pipeline.platforms.supervisely.convert.carrying import bound, carried, left
 from pipeline.platforms.supervisely.convert.context import Packing
 from pipeline.platforms.supervisely.convert.geometry import kind_of
 from pipeline.platforms.supervisely.convert.groups import joined, keys_of
@@ -137,7 +137,7 @@ def _meaning(packing: Packing, label: Json) -> bytes:
 def _packed(packing: Packing, done: list[Written]) -> _Packed:
     """The labels with their groups, and with those that are carried along."""
     in_place = {one.id for one in done if one.in_place}
-    keys = keys_of(packing.row, packing.edited.existing, in_place, packing.image.key)
+    keys = keys_of(packing.row, packing.edited.existing, in_place, packing.image.key, left(packing))
     for member, group in keys.twice:
         packing.lose(member, LossKind.GROUP, f"a label is in one group; it would also be in {group!r}")
     found = [(one.label, keys.objects.get(one.id)) for one in done]
@@ -209,7 +209,7 @@ def _annotation(packing: Packing, tags: list[JsonValue]) -> Json:
     own = json_of(raw.data.get("annotation")) if raw is not None and raw.platform == PLATFORM else None
     there = packing.opened.annotation or {}
     base = there if own is None else own
-    in_place = own is None or (existing is not None and existing.raw == raw)
+    in_place = own is None or (existing is not None and _came_from(existing.raw, own))
     whole: Json = {"description": "", "size": None, "tags": []}
     whole |= {key: value for key, value in base.items() if in_place or key not in _IMAGE_KEYS}
     whole.pop("objects", None)
@@ -219,6 +219,11 @@ def _annotation(packing: Packing, tags: list[JsonValue]) -> Json:
     if size:
         whole["size"] = size
     return whole
+
+
+def _came_from(raw: Raw | None, annotation: Mapping[str, Any]) -> bool:
+    """Whether an annotation, which has the ids of its image, is the one of this `raw`."""
+    return raw is not None and raw.platform == PLATFORM and raw.data.get("annotation") == annotation
 
 
 def _size_json(packing: Packing, there: Mapping[str, Any]) -> Mapping[str, Any] | None:

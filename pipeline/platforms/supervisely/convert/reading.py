@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.core.carried import CARRIED
 from pipeline.core.labels import (
     NO_PROVENANCE,
     Classification,
@@ -25,9 +26,6 @@ from pipeline.platforms.supervisely.convert.geometry import Drawn, GeometryError
 from pipeline.platforms.supervisely.convert.project import Project, Read, json_of
 from pipeline.platforms.supervisely.convert.tags import TagsError, read_tags
 from pipeline.platforms.supervisely.wire import PLATFORM, Image, Json, JsonValue, is_size, text_of
-
-OTHERS = "others"
-"""The key of a row's `raw` under which labels are kept that the label model does not draw."""
 
 _sorted = msgspec.json.Encoder(order="sorted")
 _NOWHERE = Drawn(0, 0)
@@ -89,7 +87,7 @@ def read_row(
         "annotation": {key: value for key, value in said.items() if key != "objects"},
     }
     if reading.others:
-        rest[OTHERS] = reading.others
+        rest[CARRIED] = reading.others
     return Read(
         LabelRow(
             key=image.key,
