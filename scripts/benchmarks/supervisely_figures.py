@@ -30,6 +30,9 @@ FIND = "SDK, finding the images"
 """What comes before both ways of writing with the SDK, and is not counted with them. labelferry's writing
 includes it."""
 OURS, OURS_READ = "labelferry", "labelferry, reading"
+"""Images that their list says are empty are written unread, as the SDK writes all."""
+CAREFUL = "labelferry, images read first"
+"""With the default of `read_unlabelled`, which keeps custom data that an image without labels may have."""
 SDK_AT_ONCE = {FIND: 1, SYNC: 1, ASYNC: 10, READ: 10}
 """Requests that the SDK has under way at once, by its own defaults for an address of https."""
 CHECKED = 500
@@ -134,15 +137,19 @@ def beside(server: Server, rows: int, times: int) -> Runs:
 
     What each has written is checked after its last run, and labels are read where labelferry wrote them.
     """
-    runs: Runs = {FIND: [], SYNC: [], ASYNC: [], OURS: [], READ: [], OURS_READ: []}
+    runs: Runs = {name: [] for name in (FIND, SYNC, ASYNC, OURS, CAREFUL, READ, OURS_READ)}
     with clients(server) as (sdk, ferry):
         for turn in range(times + 1):
             few = rows if turn else min(rows, WARM)
             runs[FIND].append(once(server, sdk, {"work": "find", "rows": rows}))
-            for name in (SYNC, ASYNC, OURS):
-                mine = name is OURS
-                order = {"work": "write", "engine": ENGINE} if mine else {"work": name.partition(", ")[2]}
-                found = once(server, ferry if mine else sdk, {**order, "rows": few})
+            for name in (SYNC, ASYNC, OURS, CAREFUL):
+                mine = name in (OURS, CAREFUL)
+                order = {"work": "write", "engine": ENGINE, "read_unlabelled": name is CAREFUL}
+                found = once(
+                    server,
+                    ferry if mine else sdk,
+                    {**(order if mine else {"work": name.partition(", ")[2]}), "rows": few},
+                )
                 if turn == times:
                     found["right"] = sdk.run({"work": "check", "rows": min(rows, CHECKED)})["right"]
                 runs[name].append(found)
@@ -162,8 +169,8 @@ def judge(runs: Runs, images: int) -> None:
 
     Raises SystemExit if labelferry or upload_anns lost any of it.
     """
-    right = {name: runs[name][-1]["right"] for name in (SYNC, ASYNC, OURS)}
+    right = {name: runs[name][-1]["right"] for name in (SYNC, ASYNC, OURS, CAREFUL)}
     tell("\n" + table(LOST, [(name, images, *found.values()) for name, found in right.items()]))
-    for name in (SYNC, OURS):
+    for name in (SYNC, OURS, CAREFUL):
         if set(right[name].values()) != {images}:
             raise SystemExit(f"{name}: not everything that was drawn has arrived")

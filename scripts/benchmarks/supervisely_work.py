@@ -1,7 +1,8 @@
 """labelferry at work on Supervisely, through its Python API. Runs in a process of its own.
 
 Takes its task as JSON in the first argument. Prints a line of JSON when ready, and one for each line on its
-standard input, which is a JSON object: `work` (write or read), `rows`, and the `engine` of the job.
+standard input, which is a JSON object: `work` (write or read), `rows`, the `engine` of the job, and whether
+images without labels are read before they are written (`read_unlabelled`).
 """
 
 import json
@@ -52,7 +53,7 @@ def write(
     job = Job(
         name="bench",
         source=rows(order["rows"], drawn),
-        target=place,
+        target={**place, "read_unlabelled": order["read_unlabelled"]},
         mode=Mode.REPLACE,
         engine=order["engine"],
         journal=f"sqlite:///{folder}/labelferry.db",

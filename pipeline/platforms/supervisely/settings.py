@@ -63,6 +63,11 @@ class Settings(BaseModel):
         "polygon",
         description="As a target: a new class of polygons takes one part each, several, or any shape.",
     )
+    read_unlabelled: bool = Field(
+        default=True,
+        description="As a target, with `mode: replace`: read images that, by their list, have no label, tag "
+        "or description. False writes them unread; custom data that one has all the same is replaced.",
+    )
     insecure: bool = Field(default=False, description="Allow http, so that labels travel unencrypted.")
 
     @field_validator("project")

@@ -213,14 +213,23 @@ class SuperviselyTarget:
         pairs = list(zip(tasks, places, strict=True))
         made = await self._new([task for task, place in pairs if not place.id])
         await self._confirm()
-        there = [one for one in (*images.values(), *made.values()) if isinstance(one, Made) and one.found]
-        found = await self._project.annotations([one.image for one in there]) if there else {}
+        there = [
+            one.image for one in (*images.values(), *made.values()) if isinstance(one, Made) and one.found
+        ]
+        found = await self._held(there)
         rows = [
             self._opened(task, made.get(task.key.key) if not place.id else images.get(place.id), found)
             for task, place in pairs
         ]
         self._images.opened(list(made))
         return rows
+
+    async def _held(self, images: Sequence[Image]) -> dict[int, Found]:
+        """Return what images hold, by image; those that are gone are left out."""
+        trusted = self._plan.mode is Mode.REPLACE and not self._settings.read_unlabelled
+        unread = {image.id: Found({}) for image in images if image.unlabelled} if trusted else {}
+        asked = [image for image in images if image.id not in unread]
+        return {**unread, **(await self._project.annotations(asked) if asked else {})}
 
     async def _new(self, tasks: Sequence[LabelTask]) -> dict[str, Made | RowError]:
         """Create the images of rows that have no place, by key."""

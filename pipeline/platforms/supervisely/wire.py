@@ -110,6 +110,13 @@ class Image(msgspec.Struct, kw_only=True):
         return str(self.id) if self.id else self.path
 
     @property
+    def unlabelled(self) -> bool:
+        """Whether the server says of it that it has no label, no tag and no description."""
+        said = self.rest
+        empty = said.get("tags") == [] and said.get("description", ...) in {None, ""}
+        return empty and said.get("labelsCount") in {0, "0"}
+
+    @property
     def sha256(self) -> str | None:
         """The SHA-256 of its bytes in hex, or None where the hash is not known or is no such thing."""
         try:
