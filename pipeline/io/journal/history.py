@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pipeline.errors import UsageError
 from pipeline.io.journal.sqlite import BEGIN, listed
 from pipeline.io.journal.store import Store, as_list
-from pipeline.io.journal.tables import SETTLED, Status, of_run, reject, row, run
+from pipeline.io.journal.tables import ROWS, SETTLED, Status, of_run, reject, row, run
 from pipeline.ports import RejectedRow, RunRecord
 
 ABANDONED = "abandoned"
@@ -114,10 +114,13 @@ async def last_run(store: Store, job: str | None) -> RunRecord | None:
 
 
 async def counts(store: Store, id_: str) -> dict[str, int]:
-    """Return how many rows of a run have each status; a status that none has is left out."""
-    number = (await _run(store, id_)).run
-    of_it = sa.select(row.c.status, sa.func.count().label("rows")).where(of_run(row.c.n, number))
-    found = {each.status: each.rows for each in await store.read(of_it.group_by(row.c.status))}
+    """Return how many rows of a run have each status; a status that none has is left out. UsageError."""
+    of_it = row.c.n.between(run.c.run * ROWS, (run.c.run + 1) * ROWS - 1)
+    counted = sa.select(row.c.status, sa.func.count().label("rows")).join_from(run, row, of_it)
+    read = await store.read(counted.where(run.c.id == id_).group_by(row.c.status))
+    if not read:
+        await _run(store, id_)
+    found = {each.status: each.rows for each in read}
     return {status.value: found[status] for status in Status if status in found}
 
 
