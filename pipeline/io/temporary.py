@@ -36,7 +36,8 @@ class TemporaryDatabase:
         self._file: sqlite3.Connection
 
     async def __aenter__(self) -> Self:
-        await self._run(self._open)
+        with anyio.CancelScope(shield=True):  # or who is cancelled meanwhile leaves it open
+            await self._run(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -23,6 +23,7 @@ from pipeline.core.rows import (
 from pipeline.errors import RowError, Stopped, TransientError, UsageError
 from pipeline.events import Created
 from pipeline.io.matching import Candidate, Matching, OwnTitle
+from pipeline.io.streams import together
 from pipeline.platforms.supervisely.client import LIMITS
 from pipeline.platforms.supervisely.convert import (
     Merged,
@@ -108,10 +109,13 @@ class SuperviselyTarget:
         if creates and own_title is OwnTitle.NEED_NOT and self._settings.if_image_taken == "use":
             self._users = {}
         matching = Matching(self._tools.scratch, rule, creates=creates, own_title=own_title)
-        matching = await self._stack.enter_async_context(matching)
-        self._spool = await self._stack.enter_async_context(Spool(self._tools.scratch))
+
+        async def open_files() -> None:
+            await self._stack.enter_async_context(matching)
+            self._spool = await self._stack.enter_async_context(Spool(self._tools.scratch))
+
         try:
-            await self._look()
+            await together([self._look, open_files])
             if self._exists:
                 await self._list(matching)
         except TransientError as error:
