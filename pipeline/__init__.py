@@ -3,7 +3,7 @@
 Public names, resolved when they are first used:
 
 - `Job`: a job, from a file (`Job.load`), or made in Python.
-- `run` (async) and `run_sync`: run a job and return its `Report`.
+- `run` (async) and `run_sync`: run a job and return its `Report`; `RunOptions` say how.
 - `operation`: make a label operation by its name in a job file.
 - `LabelRow`, and the modules `labels` and `geometry` with everything that a row is made of.
 - `instances`: pictures of numbered instances, as the masks of rows.
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pipeline.core.labels import LabelRow
     from pipeline.job import Job, operation
     from pipeline.report import Report
-    from pipeline.wiring import run, run_sync
+    from pipeline.wiring import RunOptions, run, run_sync
 
 __all__ = [
     "Job",
     "LabelRow",
     "Report",
+    "RunOptions",
     "errors",
     "geometry",
     "instances",
@@ -38,6 +39,7 @@ _HOMES = {
     "Job": ("pipeline.job", "Job"),
     "LabelRow": ("pipeline.core.labels", "LabelRow"),
     "Report": ("pipeline.report", "Report"),
+    "RunOptions": ("pipeline.wiring", "RunOptions"),
     "errors": ("pipeline.errors", None),
     "geometry": ("pipeline.core.geometry", None),
     "instances": ("pipeline.core.instances", None),

@@ -66,7 +66,10 @@ def recall(journal: Path, job: str) -> Origin:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Origin)
     except FileNotFoundError:
-        raise UsageError(f"where job {job!r} came from is not kept; name its job file") from None
+        raise UsageError(
+            f"where job {job!r} came from is not kept; run it again: a Python program itself, a job "
+            "file with `labelferry run`"
+        ) from None
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}); name the job file instead") from error
 

@@ -119,6 +119,8 @@ async def _cleared(journal: str, run: str | None, rows: list[str] | None) -> "Or
         origin = recall(journal_path(journal), record.job)
         cleared = await book.clear_rejects(record.id, rows, origin.job().fingerprint())
     if not cleared:
+        if rows is None:
+            raise UsageError(f"run {record.id} has no rejected row; name another with --run")
         raise UsageError(f"run {record.id} has no such rejected row; `labelferry rejects list` names them")
     return origin
 

@@ -33,7 +33,7 @@ def status(
             for record in runs:
                 counts = await book.counts(record.id)
                 rows = ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
-                outcome = record.outcome or "unfinished"
-                typer.echo(f"{record.id}  {outcome:<11}  {record.job}: {rows or 'no rows yet'}")
+                outcome, none = record.outcome or "unfinished", "no rows" if record.ended else "no rows yet"
+                typer.echo(f"{record.id}  {outcome:<11}  {record.job}: {rows or none}")
 
     anyio.run(show)

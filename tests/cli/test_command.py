@@ -88,6 +88,28 @@ def test_rejected_rows_are_listed_exported_and_tried_again(tmp_path: Path) -> No
         assert server.control("log")["rows"]["save"] == 20
         none = labelferry("rejects", "retry", cwd=tmp_path, env=server.env)
         assert none.code == 2
+        assert "has no rejected row; name another with --run" in none.err
+        named = labelferry("rejects", "retry", "--row", "absent", cwd=tmp_path, env=server.env)
+        assert named.code == 2
+        assert "`labelferry rejects list` names them" in named.err
+
+
+def test_a_run_of_a_python_program_is_to_be_run_again_by_the_program(tmp_path: Path) -> None:
+    """The command line knows the run, but has neither its rows nor its functions."""
+    code = (
+        "from pipeline import Job, run_sync\n"
+        "run_sync(Job(name='mine', source=[], target={'platform': 'archive', 'path': 'out'}))\n"
+        "run_sync(Job(name='mine', source=['no row'], target={'platform': 'archive', 'path': 'two'}))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
+    newest, oldest = labelferry("status", cwd=tmp_path).out.splitlines()
+    assert newest.endswith("unfinished   mine: no rows yet")
+    assert oldest.endswith("saved        mine: no rows")
+    resumed = labelferry("resume", cwd=tmp_path)
+    assert resumed.code == 2
+    assert "where job 'mine' came from is not kept; run it again: a Python program itself" in resumed.err
 
 
 def test_rejected_rows_that_share_a_key_are_all_exported(tmp_path: Path) -> None:
