@@ -185,6 +185,11 @@ async def test_a_missing_file_and_a_wrong_pair_of_files_are_refused(tmp_path: Pa
         await keys_of(source_of(tmp_path, annotations=path, images=path))
 
 
+async def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{tmp_path} is a folder; name the COCO file in it"):
+        await keys_of(source_of(tmp_path, annotations=tmp_path))
+
+
 async def test_a_file_that_changes_while_it_is_read_stops_the_run(tmp_path: Path) -> None:
     path = written(tmp_path, INSTANCES)
     source = source_of(tmp_path, annotations=path)

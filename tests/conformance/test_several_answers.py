@@ -238,12 +238,15 @@ def test_a_number_outside_the_limits_of_a_dataset_gives_way_to_one_inside() -> N
 @EVERY
 def test_what_nests_below_an_option_is_named_too(target: Any) -> None:  # noqa: ANN401
     below = (Answer("shade", AttributeKind.TEXT, "x"),)
-    answer = Answer("note", AttributeKind.CHECKLIST, (Option("a", below), Option("b")))
+    answer = Answer("note", AttributeKind.CHECKLIST, (Option("a", below), Option("b", below)))
     found = row()
     item = replace(found.objects[0], answers=(answer,), raw=None)
     packed = target.pack(found.with_objects((item,)))
     assert target.said(packed) == {"note": "a"}
     assert {kind for kind, _ in lost(packed)} == {LossKind.ATTRIBUTE}
+    said = "\n".join(loss.why for loss in packed.losses)
+    assert "'a' is kept, 'b' is lost" in said
+    assert "below 'a'" in said or "'shade'" in said
 
 
 def test_a_checklist_of_encord_holds_all_options() -> None:

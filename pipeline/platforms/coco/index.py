@@ -168,10 +168,12 @@ class CocoIndex:
 
     def _read(self, path: Path, wanted: Wanted | None) -> _Found:
         """Index one file; without `wanted` it gives images, categories and sizes only."""
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; name the COCO file in it")
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+            raise _unreadable(path, error) from error
         number = len(self._files)
         self._files.append(path)
         self._descriptors.append(descriptor)
@@ -182,7 +184,7 @@ class CocoIndex:
             self._database.execute("BEGIN")
             images: list[tuple[Any, ...]] = []
             annotations: list[tuple[Any, ...]] = []
-            for piece in scanner.pieces():
+            for piece in _readable(path, scanner):
                 if not piece.element:
                     _whole(path, piece, found)
                 elif piece.section == "images":
@@ -266,6 +268,18 @@ class CocoIndex:
         for path, descriptor, stamp in zip(self._files, self._descriptors, self._stamps, strict=True):
             if self._stamp(descriptor) != stamp:
                 raise UsageError(f"{path} was changed while it was read; run the job again")
+
+
+def _readable(path: Path, scanner: Scanner) -> Iterator[Piece]:
+    """Give the pieces of a file. Raises UsageError where it cannot be read on, or is none."""
+    try:
+        yield from scanner.pieces()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot read {path}: {error.strerror or error}")
 
 
 def _whole(path: Path, piece: Piece, found: _Found) -> None:

@@ -211,7 +211,7 @@ def _attributes(
             written[frame] = patched(base, said, category.attributes, owner, homeless)
         except AnswerError as error:
             raise packing.refuse(named(item, part, frame), error) from error
-    for why in homeless.lost.values():
+    for _, why in homeless.lost:
         packing.lose(item.id, LossKind.ATTRIBUTE, why)
     for name in sorted(homeless.kept):
         packing.note(item.id, "attribute", f"{owner} has no attribute {name!r}; it is kept as it came")

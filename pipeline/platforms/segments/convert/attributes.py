@@ -115,10 +115,15 @@ def _same(one: AnswerValue, other: AnswerValue) -> bool:
 
 @dataclass(slots=True)
 class Homeless:
-    """Answers without a place, by attribute as a sentence, and attributes kept though nobody knows them."""
+    """Answers without a place, and attributes kept though nobody knows them."""
 
-    lost: dict[str, str] = field(default_factory=dict)
+    lost: dict[tuple[str, str], None] = field(default_factory=dict)
+    """An attribute and a sentence on what is lost of it, each once, in the order met."""
     kept: set[str] = field(default_factory=set)
+
+    def lose(self, attribute: str, why: str) -> None:
+        """Say that something of an attribute has no place."""
+        self.lost.setdefault((attribute, why))
 
 
 def patched(
@@ -160,13 +165,14 @@ def _put(into: Json, answer: Answer, definitions: Definitions, owner: str, homel
     definition = definitions.get(answer.attribute)
     if definition is None:
         known = ", ".join(map(repr, definitions)) or "none"
-        homeless.lost[answer.attribute] = f"{owner} has no attribute {answer.attribute!r} (known: {known})"
+        homeless.lose(answer.attribute, f"{owner} has no attribute {answer.attribute!r} (known: {known})")
         return
-    homeless.lost.update(_nested(answer))
+    for below in _nested(answer):
+        homeless.lose(answer.attribute, below)
     if is_several(answer) and definition.kind in _SINGLE:
         into[answer.attribute], why = one_of(answer, lambda one: _value(one, definition))
         if why is not None:
-            homeless.lost[answer.attribute] = why
+            homeless.lose(answer.attribute, why)
     else:
         into[answer.attribute] = _value(answer, definition)
 
@@ -177,12 +183,11 @@ _SINGLE: Final = frozenset(
 """Kinds of attributes that hold one answer."""
 
 
-def _nested(answer: Answer) -> Iterator[tuple[str, str]]:
+def _nested(answer: Answer) -> Iterator[str]:
     options = answer.value if isinstance(answer.value, tuple) else (answer.value,)
     for option in options:
         if isinstance(option, Option) and option.answers:
-            why = f"answers below {option.name!r} of attribute {answer.attribute!r}: Segments.ai has none"
-            yield answer.attribute, why
+            yield f"answers below {option.name!r} of attribute {answer.attribute!r}: Segments.ai has none"
 
 
 def _value(answer: Answer, definition: AttributeDef) -> JsonValue:  # noqa: PLR0911 - a table
@@ -302,7 +307,7 @@ def on_frames(
         twice = [frame for frame in held if answer.attribute in found[frame]]
         if twice or not held:
             why = f"is answered twice on frame {twice[0]}" if twice else "is answered where nothing is drawn"
-            homeless.lost[answer.attribute] = f"attribute {answer.attribute!r} {why}"
+            homeless.lose(answer.attribute, f"attribute {answer.attribute!r} {why}")
         for frame in held:
             found[frame].setdefault(answer.attribute, answer)
     return found
@@ -327,6 +332,6 @@ def settle(
         if all(one is None if now is None else _reads_as(one, now) for one, now in pairs):
             continue
         why = "it differs by frame, but is one of the whole track in the dataset"
-        homeless.lost[name] = f"attribute {name!r}: {why}"
+        homeless.lose(name, f"attribute {name!r}: {why}")
         for answers in found.values():
             answers.pop(name, None)

@@ -89,10 +89,10 @@ def write_images(packing: Packing, part: Part, count: int) -> list[Json | None]:
             written.append(patched(known, answers, definitions, "the dataset", lost))
         except AnswerError as error:
             raise packing.refuse(f"frame {at}, image attribute", error) from error
-        for name, why in lost.lost.items():
-            homeless[owners[name]].lost[name] = why
+        for name, why in lost.lost:
+            homeless[owners[name]].lose(name, why)
     for identity, found in homeless.items():
-        for why in found.lost.values():
+        for _, why in found.lost:
             packing.lose(identity, LossKind.CLASSIFICATION, why)
     _lose_marks(packing, marks, count)
     return written
