@@ -14,6 +14,10 @@ CARRIED: Final = "others"
 """The key of a row's `raw` under which such labels are."""
 _UNBOUND: Final = "unbound"
 """The key of the word on their groups: a list of the classes that leave them, or True for all labels."""
+_DROPPED: Final = "dropped"
+"""The key of the word on the classes whose labels go."""
+_KEPT: Final = "kept"
+"""The key of the word on the only classes whose labels stay; without it all do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,43 @@ def with_freed(row: LabelRow, classes: Collection[str] | None) -> LabelRow:
     if raw.data.get(_UNBOUND) == said:
         return row
     return replace(row, raw=Raw(raw.platform, {**raw.data, _UNBOUND: said}))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The carried labels that stay: those not `dropped`, and of the classes `kept`, where it names any."""
+
+    dropped: frozenset[str] = frozenset()
+    kept: frozenset[str] | None = None
+
+    def has(self, class_name: str) -> bool:
+        """Whether labels of this class stay."""
+        return class_name not in self.dropped and (self.kept is None or class_name in self.kept)
+
+
+def chosen(row: LabelRow) -> Chosen:
+    """Return the word that operations left on which carried labels stay."""
+    data = row.raw.data if row.raw is not None else {}
+    dropped, kept = data.get(_DROPPED), data.get(_KEPT)
+    return Chosen(
+        frozenset(map(str, dropped)) if isinstance(dropped, list) else frozenset(),
+        frozenset(map(str, kept)) if isinstance(kept, list) else None,
+    )
+
+
+def with_dropped(row: LabelRow, classes: Collection[str]) -> LabelRow:
+    """Return the row with word that its carried labels of these classes go."""
+    return _saying(row, _DROPPED, chosen(row).dropped.union(classes))
+
+
+def with_kept(row: LabelRow, classes: Collection[str]) -> LabelRow:
+    """Return the row with word that of its carried labels only those of these classes stay."""
+    before = chosen(row).kept
+    return _saying(row, _KEPT, set(classes) if before is None else before.intersection(classes))
+
+
+def _saying(row: LabelRow, key: str, classes: Collection[str]) -> LabelRow:
+    raw, said = row.raw, sorted(classes)
+    if raw is None or not raw.data.get(CARRIED) or raw.data.get(key) == said:
+        return row
+    return replace(row, raw=Raw(raw.platform, {**raw.data, key: said}))

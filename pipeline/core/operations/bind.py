@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import ClassVar, Literal
 
 from pipeline.core.carried import with_freed
-from pipeline.core.labels import Answer, Group, LabelRow, ObjectInstance, Option
+from pipeline.core.labels import AnswerValue, Group, LabelRow, ObjectInstance, Option
 from pipeline.core.ontology import Ontology
 from pipeline.core.operations.edits import derived_id, same
 
@@ -65,7 +65,7 @@ class Bind:
             answer for answer in item.answers if answer.attribute == self.attribute and answer.frames is None
         )
         answer = next(found, None)
-        return None if answer is None else _text(answer)
+        return None if answer is None else _text(answer.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +105,12 @@ def _without(groups: tuple[Group, ...], members: Collection[str]) -> tuple[Group
     return tuple(found)
 
 
-def _text(answer: Answer) -> str:
-    value = answer.value
+def _text(value: AnswerValue) -> str:
+    """A value as text: several as what they are, whatever their order and however often each is there."""
     if isinstance(value, Option):
         return value.name
-    if isinstance(value, tuple):
-        return "\0".join(sorted(option.name for option in value))
+    if isinstance(value, tuple | list):
+        return "\0".join(sorted({_text(one) for one in value}))
     if isinstance(value, Real) and not isinstance(value, Integral) and float(value).is_integer():
         return str(int(float(value)))  # 5.0 is the number 5
     return str(value)

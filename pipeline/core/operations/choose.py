@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pipeline.core import spans
+from pipeline.core.carried import with_dropped, with_kept
 from pipeline.core.geometry import Shape
 from pipeline.core.labels import Classification, Frames, LabelRow, ObjectInstance, Occurrence
 from pipeline.core.masks import MaskError
@@ -79,6 +80,11 @@ class Choice:
             self.shapes is None or item.shape in self.shapes
         )
 
+    @property
+    def _may_be_carried(self) -> bool:
+        """Whether no shape is asked for: labels that a platform carries along have none of the known."""
+        return self.shapes is None or Shape.OTHER in self.shapes
+
     def _measured(self, occurrence: Occurrence) -> bool:
         """Whether confidence and area are within the limits."""
         confidence = 1.0 if occurrence.confidence is None else occurrence.confidence
@@ -118,6 +124,8 @@ class Keep(Choice):
             gone = None if frames is None else spans.outside(frames)
             found = (with_occurrences(item, self._selected(row, item, frames), gone) for item in row.objects)
             row = with_objects(row, [item for item in found if item])
+            if self.classes is not None or self.shapes is not None:
+                row = with_kept(row, (self.classes or ()) if self._may_be_carried else ())
         if self._on_classifications:
             row = _with_classifications(row, [self._mark(item, frames) for item in row.classifications])
         return row
@@ -148,6 +156,8 @@ class Drop(Choice):
             row = with_objects(
                 row, [item for item in (self._left(row, item, frames) for item in row.objects) if item]
             )
+            if self.classes is not None and self._may_be_carried and not self._measures and frames is None:
+                row = with_dropped(row, self.classes)
         if self._on_classifications:
             row = _with_classifications(row, [self._mark(item, frames) for item in row.classifications])
         return row

@@ -113,8 +113,8 @@ class Image(msgspec.Struct, kw_only=True):
     def unlabelled(self) -> bool:
         """Whether the server says of it that it has no label, no tag and no description."""
         said = self.rest
-        empty = said.get("tags") == [] and said.get("description", ...) in {None, ""}
-        return empty and said.get("labelsCount") in {0, "0"}
+        empty = said.get("tags") == [] and said.get("description", ...) in (None, "")
+        return empty and said.get("labelsCount") in (0, "0")
 
     @property
     def sha256(self) -> str | None:

@@ -84,3 +84,17 @@ async def test_the_sdk_uploads_exports_without_pictures_by_their_ids(sdk: Sdk, t
             _, dataset = await place(server, name)
             await server.call("projects.meta.update", id=made, meta=META)
             assert ordered(await seen(server, made, dataset)) == ordered(await seen(server))
+
+
+async def test_an_export_of_the_sdk_takes_no_custom_data_away(sdk: Sdk, tmp_path: Path) -> None:
+    async with written(sdk) as server:
+        folder, first = tmp_path / "export", server.images["image-0.png"]
+        before, stored = ordered(await seen(server)), await server.stored(first)
+        await server.sdk("download_export", project=server.project, folder=str(folder))
+        annotation = {"size": [48, 64], "labels": [], "custom": {"k": [1, 2.5]}}
+        await server.sdk("write", project=server.project, annotations={str(first): annotation})
+        source = {"platform": "supervisely", "folder": str(folder)}
+        report = await ferried(tmp_path, source, project(server), mode="replace")
+        assert (report.rows, report.losses) == ({"saved": 1, "unchanged": 1}, {})
+        assert ordered(await seen(server)) == before
+        assert (await server.stored(first))["customBigData"] == stored["customBigData"]

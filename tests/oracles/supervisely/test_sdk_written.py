@@ -7,7 +7,7 @@ import pytest
 
 from tests.oracles.jobs import archive, ferried
 from tests.oracles.supervisely.jobs import edited, project, saves
-from tests.oracles.supervisely.samples import annotation
+from tests.oracles.supervisely.samples import GEOMETRIES, annotation, label
 from tests.oracles.supervisely.served import WORKSPACE, Json, Sdk, needs_sdk
 from tests.oracles.supervisely.written import ordered, seen, written
 
@@ -118,3 +118,29 @@ async def test_an_archive_gives_everything_back(sdk: Sdk, tmp_path: Path) -> Non
             stored["customBigData"],
             stored["description"],
         )
+
+
+async def test_equal_tags_and_single_parts_stay_as_the_sdk_wrote_them(sdk: Sdk, tmp_path: Path) -> None:
+    async with written(sdk) as server:
+        pairs: list[list[object]] = [["seen", None], ["text", "x"], ["speed", 1]]
+        often = pairs * 2
+        single = {"parts": GEOMETRIES["multipolygon"]["geometry"]["parts"][:1]}
+        labels = [label("point", tags=often), {"class": "thing", "kind": "multipolygon", "geometry": single}]
+        told = {str(server.images["image-1.png"]): annotation(*labels, tags=often)}
+        await server.sdk("write", project=server.project, annotations=told)
+        before = ordered(await seen(server))
+        assert before[1]["tags"] == sorted(often, key=str)
+
+        folder = archive(tmp_path / "backup")
+        await ferried(tmp_path, project(server), folder, name="backup")
+        target = project(server, "second", workspace=WORKSPACE, create=True)
+        for name, source in (("copy", project(server)), ("restore", folder)):
+            mode = {"mode": "replace"} if name == "restore" else {}
+            report = await ferried(tmp_path, source, target, name=name, media="copy", **mode)
+            assert report.losses == {}
+            target = project(server, "second", workspace=WORKSPACE)
+            listed = await server.sdk("projects", workspace=WORKSPACE)
+            made = next(one["id"] for one in listed if one["name"] == "second")
+            (dataset,) = await server.sdk("datasets", project=made)
+            assert ordered(await seen(server, made, dataset["id"])) == before
+        assert report.rows == {"unchanged": 2}

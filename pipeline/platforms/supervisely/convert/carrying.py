@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.core.carried import CARRIED, NOBODY, freed
+from pipeline.core.carried import CARRIED, NOBODY, chosen, freed
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import LossKind
 from pipeline.platforms.supervisely.convert.context import Packing
@@ -57,8 +57,26 @@ def carried(packing: Packing, keys: Keys) -> Iterator[tuple[Json, Key | None]]:
         loose = not stays and free.has(str(label.get("classTitle")))
         if loose or str(label.get("instance")) in discarded:
             yield one, None
+        elif packing.edited.append and not in_place:
+            yield one, _key_of_added(packing, keys, label)
         else:
             yield one, _key(packing, keys, label, in_place=in_place)
+
+
+def anchors(packing: Packing) -> dict[str, str]:
+    """Return the keys of groups there by those of the row, where both have a label that is not drawn."""
+    there: dict[bytes, str] = {}
+    for label in _others(packing.edited.existing):
+        if label.get("instance") is not None:
+            there.setdefault(meaning_of_label(label), str(label["instance"]))
+    free = freed(packing.edited.row)
+    found: dict[str, str] = {}
+    for label in _others(packing.edited.row) if there else ():
+        bound_there = there.get(meaning_of_label(label))
+        bound_here = label.get("instance") is not None and not free.has(str(label.get("classTitle")))
+        if bound_here and bound_there is not None:
+            found.setdefault(str(label["instance"]), bound_there)
+    return found
 
 
 def _discarded(packing: Packing, keys: Keys) -> frozenset[str]:
@@ -71,10 +89,12 @@ def _discarded(packing: Packing, keys: Keys) -> frozenset[str]:
 
 
 def _others(row: LabelRow | None) -> list[Mapping[str, Any]]:
+    """The carried labels of a row, without those that `drop` and `keep` took away."""
     raw = row.raw if row is not None else None
-    if raw is None or raw.platform != PLATFORM:
+    if row is None or raw is None or raw.platform != PLATFORM or not raw.data.get(CARRIED):
         return []
-    return list(raw.data.get(CARRIED) or ())
+    stays = chosen(row)
+    return [one for one in raw.data.get(CARRIED) or () if stays.has(str(one.get("classTitle")))]
 
 
 def _copied(packing: Packing, label: Mapping[str, Any]) -> Json | None:
@@ -103,3 +123,13 @@ def _key(packing: Packing, keys: Keys, label: Mapping[str, Any], *, in_place: bo
     before = existing.groups if existing is not None else ()
     kept = in_place and name not in left(packing) and all(group.id != name for group in before)
     return Key(name if kept else group_key(packing.image.key, name), kept)
+
+
+def _key_of_added(packing: Packing, keys: Keys, label: Mapping[str, Any]) -> Key | None:
+    """The key of a label that is added: that of the group which those that it came with are in."""
+    if label.get("instance") is None:
+        return None
+    name = str(label["instance"])
+    if name in packing.homes:
+        return _key(packing, keys, {"instance": packing.homes[name]}, in_place=True)
+    return Key(group_key(packing.image.key, f"{name}\0added"), kept=False)

@@ -26,6 +26,8 @@ class Packing:
     """Height and width of the image."""
     picture: Drawn = field(init=False)
     """The image, for what has no nodes."""
+    homes: Mapping[str, str] = field(default_factory=dict)
+    """What groups of a row that is appended are called in the whole, those of undrawn labels too."""
     losses: dict[Loss, None] = field(default_factory=dict)
     """Each once, in the order met."""
     notes: list[Note] = field(default_factory=list)

@@ -76,25 +76,27 @@ def _members(row: LabelRow | None) -> Mapping[str, frozenset[str]]:
     return {group.id: frozenset(group.objects) for group in row.groups} if row is not None else {}
 
 
-def joined(existing: LabelRow, row: LabelRow, names: Mapping[str, str]) -> tuple[Group, ...]:
-    """Return the groups of a row that is added to what is there.
+def joined(
+    existing: LabelRow, row: LabelRow, names: Mapping[str, str], anchors: Mapping[str, str]
+) -> tuple[tuple[Group, ...], Mapping[str, str]]:
+    """Return the groups of a row that is added to what is there, and what each of its own is called there.
 
     `names` has what objects of `row` are called in the whole: some are there already. A group of `row` that
-    has one of those which is in a group brings its other members into that.
+    has one of those which is in a group brings its other members into that. `anchors` has the groups there
+    of which a label that is not drawn is in a group of `row` too.
     """
     groups = {group.id: list(group.objects) for group in existing.groups}
     home = {member: group.id for group in existing.groups for member in group.objects}
+    called = dict(anchors)
     for group in row.groups:
         members = list(dict.fromkeys(names.get(one, one) for one in group.objects))
-        there = next((home[one] for one in members if one in home), None)
+        there = next((home[one] for one in members if one in home), anchors.get(group.id))
         if there is None:
-            name = group.id
-            while name in groups:
-                name += "+"
-            groups[name] = members
-            home.update(dict.fromkeys(members, name))
-            continue
+            there = group.id
+            while there in groups:
+                there += "+"
+        called[group.id] = there
         new = [one for one in members if one not in home]
-        groups[there] += new
+        groups.setdefault(there, []).extend(new)
         home.update(dict.fromkeys(new, there))
-    return tuple(Group(name, tuple(members)) for name, members in groups.items())
+    return tuple(Group(name, tuple(members)) for name, members in groups.items() if members), called

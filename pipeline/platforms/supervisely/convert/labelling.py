@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from pipeline.core import codecs
-from pipeline.core.geometry import Geometry, Polygon, Skeleton, Visibility, shape_of
+from pipeline.core.geometry import Geometry, Polygon, Shape, Skeleton, Visibility, shape_of
 from pipeline.core.instances import Instance
 from pipeline.core.labels import ObjectInstance, Occurrence
 from pipeline.core.losses import LossKind
@@ -125,12 +125,13 @@ def _label(packing: Packing, item: ObjectInstance, found: Occurrence, *, in_plac
     geometry = _encoded(found.geometry)
     shape = shape_of(geometry)
     known = packing.project.classes.get(item.class_name)
-    kind = known.draws(shape, geometry) if known is not None else None
+    raw = own_raw(item)
+    came = kind_of(raw) if shape is Shape.POLYGON and raw is not None else None
+    kind = known.draws(shape, geometry, came) if known is not None else None
     if known is None or kind is None:
         why = packing.project.ontology.explain_missing(item.class_name, shape)
         raise packing.refuse(named(item), why)
     geometry = _one_part(packing, item, geometry, kind)
-    raw = own_raw(item)
     tags = _tags(packing, item, found, raw, in_place=in_place)
     drawn = _drawing(packing, known, kind, geometry, raw)
     automatic = found.provenance.manual is False
@@ -237,4 +238,5 @@ def _tags(
         packing.lose(item.id, what, f"{named(item)}: {why}")
 
     said = Said(item.answers, found.confidence)
-    return write_tags(said, held, packing.project, item.class_name, lose, in_place=in_place)
+    renamed = in_place and (raw or {}).get("classTitle") != item.class_name
+    return write_tags(said, held, packing.project, item.class_name, lose, in_place=in_place, renamed=renamed)

@@ -11,7 +11,7 @@ from pipeline.core.labels import LabelRow, MediaKind, Raw
 from pipeline.core.losses import LossKind
 from pipeline.core.merging import appended
 from pipeline.core.rows import EditedRow, PackedRow, Place
-from pipeline.platforms.supervisely.convert.carrying import bound, carried, left
+from pipeline.platforms.supervisely.convert.carrying import anchors, bound, carried, left
 from pipeline.platforms.supervisely.convert.context import Packing
 from pipeline.platforms.supervisely.convert.geometry import kind_of
 from pipeline.platforms.supervisely.convert.groups import joined, keys_of
@@ -126,7 +126,8 @@ def _joined(packing: Packing, existing: LabelRow, names: Mapping[str, str]) -> L
         for item in row.objects
     )
     whole = appended(existing, replace(row, objects=renamed, classifications=new_marks(packing, existing)))
-    return replace(whole, groups=joined(existing, row, names))
+    groups, packing.homes = joined(existing, row, names, anchors(packing))
+    return replace(whole, groups=groups)
 
 
 def _meaning(packing: Packing, label: Json) -> bytes:
@@ -204,13 +205,18 @@ def _row_notes(packing: Packing) -> None:
 
 
 def _annotation(packing: Packing, tags: list[JsonValue]) -> Json:
-    """The annotation without its labels: its other keys as they came, or else as they are there."""
+    """The annotation without its labels: its other keys as they came, or else as they are there.
+
+    So what a source does not tell stays: exports of the vendor's SDK have no custom data in them.
+    """
     raw, existing = packing.row.raw, packing.edited.existing
     own = json_of(raw.data.get("annotation")) if raw is not None and raw.platform == PLATFORM else None
     there = packing.opened.annotation or {}
     base = there if own is None else own
     in_place = own is None or (existing is not None and _came_from(existing.raw, own))
     whole: Json = {"description": "", "size": None, "tags": []}
+    if not in_place:
+        whole |= {key: value for key, value in there.items() if key not in _IMAGE_KEYS}
     whole |= {key: value for key, value in base.items() if in_place or key not in _IMAGE_KEYS}
     whole.pop("objects", None)
     whole["description"] = whole["description"] or ""

@@ -44,16 +44,17 @@ class Class:
     shape: str
     nodes: Nodes = NO_NODES
 
-    def draws(self, shape: Shape, geometry: Geometry) -> str | None:
+    def draws(self, shape: Shape, geometry: Geometry, came: str | None = None) -> str | None:
         """Return the name of the geometry that a label of this class is drawn with, or None for no way.
 
-        A polygon of several parts in a class of polygons is drawn as a polygon: with one of its parts.
+        A polygon of several parts in a class of polygons is drawn as a polygon: with one of its parts. In a
+        class of any shape one that `came` as a multipolygon stays one, with a single part too.
         """
         if self.shape == MULTIPOLYGON and shape is Shape.POLYGON:
             return MULTIPOLYGON
         name = NAMES.get(shape)
         if self.shape == ANY:
-            several = isinstance(geometry, Polygon) and len(geometry.parts) > 1
+            several = isinstance(geometry, Polygon) and (len(geometry.parts) > 1 or came == MULTIPOLYGON)
             return MULTIPOLYGON if several else name
         return name if self.shape == name else None
 

@@ -121,15 +121,17 @@ def write_tags(
     lose: Callable[[str, str], None],
     *,
     in_place: bool,
+    renamed: bool = False,
 ) -> list[JsonValue]:
     """Return the tags that say `said` of a label of this class, or, for None, of an image.
 
     `raw` are the tags that it came with. What they say already stays as it is there: where the label is
-    `in_place` whole, else without the keys of `PLACE_KEYS`. `lose` is told the name of each tag that cannot
-    be, and why. Raises AnswerError for answers that do not fit their tags.
+    `in_place` whole, else without the keys of `PLACE_KEYS`. It is judged only where the label was `renamed`,
+    since tags may be for labels of some classes. `lose` is told the name of each tag that cannot be, and why.
+    Raises AnswerError for answers that do not fit their tags.
     """
     before = read_tags(raw, project, of_image=class_name is None) if raw else _NOTHING
-    if in_place and before == said:
+    if in_place and not renamed and before == said:
         return list(raw)
     old = {answer.attribute: answer for answer in before.answers}
     held: dict[str, list[JsonValue]] = {}
@@ -143,10 +145,12 @@ def write_tags(
             lose(name, f"{name!r} is answered twice")
             continue
         done.add(name)
-        if in_place and old.get(name) == answer:
+        tag = project.tags.get(name)
+        fits = not renamed or (tag is not None and tag.fits(class_name))
+        if in_place and fits and old.get(name) == answer:
             written += held[name]
             continue
-        written += _written(answer, held.get(name, ()), project.tags.get(name), class_name, lose, in_place)
+        written += _written(answer, held.get(name, ()), tag, class_name, lose, in_place)
     return written + _sure(said.confidence, before.confidence, held, project, class_name, lose)
 
 
@@ -164,7 +168,10 @@ def _written(
         lose(name, _homeless(name, tag, class_name))
         return
     left = [one for one in held if isinstance(one, Mapping)]
-    for value in _values(answer, tag, lose):
+    values = list(_values(answer, tag, lose))
+    if values == [None] and len(held) > 1:  # tags without a value say the same, however many there are
+        values *= sum(isinstance(one, str) or one.get("value") is None for one in held) or 1
+    for value in values:
         same = next((one for one in left if one.get("value") == value), None)
         if same is None:
             yield {"name": name} if value is None else {"name": name, "value": value}
