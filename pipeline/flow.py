@@ -25,7 +25,7 @@ from pipeline.io.early import Early
 from pipeline.io.editing import Editor
 from pipeline.io.promised import Promised
 from pipeline.io.record import Record
-from pipeline.io.streams import batches, chunks, in_order, pour, put, until
+from pipeline.io.streams import all_of, batches, chunks, in_order, pour, put, until
 from pipeline.ports import Encoder, Places, Plan, Source, Target
 
 Result = TypeVar("Result")
@@ -61,7 +61,7 @@ async def move(line: Line, places: Promised[Places]) -> None:
     to_pack, packing = anyio.create_memory_object_stream[EditedRow](CHUNK)
     to_bundle, bundling = anyio.create_memory_object_stream[PackedRow](CHUNK)
     to_save, saving = anyio.create_memory_object_stream[Bundle](0)
-    async with anyio.create_task_group() as stages:
+    async with all_of() as stages:
         stages.start_soon(read, line, places, to_open)
         stages.start_soon(open_rows, line, places, opening, to_edit)
         stages.start_soon(apply, line, editing, to_pack)
@@ -74,14 +74,15 @@ async def move(line: Line, places: Promised[Places]) -> None:
 
 async def read(line: Line, places: Promised[Places], to_open: Send[LabelTask]) -> None:
     """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
-    async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks, until(line.stop):
+    stop = line.stop if line.source.restartable else None  # rows that do not come again end by themselves
+    async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks, until(stop):
         async for task in tasks:
             if isinstance(task, Rejection):
                 await places.value()  # nothing is recorded while the target may still turn out to be wrong
                 await line.record.rejected([task])
             else:
                 await put(task, to_open)
-            if line.stop.is_set():
+            if stop and stop.is_set():
                 return
 
 
@@ -194,6 +195,5 @@ async def save_bundle(line: Line, whole: Bundle) -> None:
         part = whole if tries is None and len(rows) == len(whole.rows) else Bundle.of(rows, tries)
         await line.record.saved(part, await line.target.save(part))
 
-    ids = [row.place.id for row in whole.rows]
-    blamed = await divided(whole.rows, ids, send, line.target.probe)
+    blamed = await divided(whole.rows, [row.place.id for row in whole.rows], send, line.target.probe)
     await line.record.rejected([Rejection(row.key, "save", reason, row.row) for row, reason in blamed])

@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-import anyio
-
 from pipeline.core.codecs import layered
 from pipeline.core.rows import EditedRow, LabelTask, Mode, OpenRow, Place, Rejection
 from pipeline.errors import RowError
+from pipeline.io.streams import all_of
 from pipeline.ports import Encoder, Operation
 
 Opened = list[OpenRow | Rejection]
@@ -40,7 +39,7 @@ class Early:
                 found = await self.encoder.encode(given, self.codec)
             encoded.update(zip((row.key.key for row in given), found, strict=True))
 
-        async with anyio.create_task_group() as group:
+        async with all_of() as group:
             group.start_soon(encode)
             opened = await opening()
         return [_with(row, encoded) if isinstance(row, OpenRow) else row for row in opened]

@@ -2,11 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from time import monotonic
-from typing import Any
-from weakref import WeakSet, ref
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary, ref
 
+import anyio
 import numpy as np
 from anyio import lowlevel
 
@@ -17,31 +19,33 @@ from pipeline.core.ontology import Ontology
 from pipeline.core.rows import LabelTask, Rejection, RowKey
 from pipeline.errors import UsageError
 from pipeline.io.choosing import KEYS_AT_ONCE
-from pipeline.io.streams import batched
+from pipeline.io.streams import batched, taken_until
 from pipeline.ports import Source, StillToDo
 
-_BEGUN: WeakSet[Any] = WeakSet()
-"""Iterators from which a run has taken rows: they do not come again."""
+Rows = TypeVar("Rows")
+
+_END = object()
+_BEGUN: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""Iterators from which a run has taken rows, by their identity: they do not come again."""
 
 
 class GivenRows:
     """Rows from any plain or async iterable, taken once, in order. Keys must be unique.
 
-    `known`: rows that a run takes and does not save cannot be missed by the next one, as the iterable gives
-    them again, or is refused. Raises UsageError for an iterator that a run has begun to read.
+    Once `stop` is set, no more are taken, and those that were are given. `can_be_ahead`: a run that fails may
+    have taken rows, as the iterable gives them to the next one again, or is refused by it. Raises UsageError
+    for an iterator that a run has begun to read.
     """
 
     restartable = False
 
-    def __init__(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
+    def __init__(self, rows: Iterable[Any] | AsyncIterable[Any], stop: anyio.Event | None = None) -> None:
         self._rows = rows
-        self._passes = isinstance(rows, Iterator | AsyncIterator)
-        self.known = not self._passes or _can_be_known(rows)
-        if self._passes and self.known and rows in _BEGUN:
-            text = (
-                "an earlier run has begun to read the iterator that is the source, and has taken rows from it"
-            )
-            raise UsageError(f"{text}; give a new one, or a list")
+        self._stop = stop or anyio.Event()
+        self.can_be_ahead = True
+        if isinstance(rows, Iterator | AsyncIterator):
+            self.can_be_ahead = _can_be_known(rows)
+            _refuse_begun(rows)
 
     async def ontology(self) -> Ontology | None:
         """Nothing is known of rows that were not read yet."""
@@ -54,21 +58,26 @@ class GivenRows:
 
     async def tasks(self, wanted: StillToDo) -> AsyncGenerator[LabelTask | Rejection, None]:
         """Give each row that is not settled."""
-        if self._passes and self.known:
-            _BEGUN.add(self._rows)
         ordinal = 0
         seen = _Seen()
-        async for rows in _together(self._rows):
-            keys = [_key(row, number) for number, row in enumerate(rows, ordinal)]
-            ordinal += len(rows)
-            left = await wanted(keys)
-            for key, row in zip(keys, rows, strict=True):
-                if seen.before(key.key):
-                    again = _again(key, row)
-                    if await wanted([again.key]):
-                        yield again
-                elif key.key in left:
-                    yield LabelTask(key, row, size_of(row))
+        async with aclosing(self._parts()) as some:
+            async for rows in some:
+                keys = [_key(row, number) for number, row in enumerate(rows, ordinal)]
+                ordinal += len(rows)
+                left = await wanted(keys)
+                for key, row in zip(keys, rows, strict=True):
+                    if seen.before(key.key):
+                        again = _again(key, row)
+                        if await wanted([again.key]):
+                            yield again
+                    elif key.key in left:
+                        yield LabelTask(key, row, size_of(row))
+
+    def _parts(self) -> AsyncGenerator[list[Any], None]:
+        """Give some rows of a plain iterable at once; of an async one each alone: the next may take long."""
+        if isinstance(self._rows, AsyncIterable):
+            return _one_by_one(_begin(aiter(self._rows)), self._stop)
+        return _together(_begin(iter(self._rows)), self._stop)
 
 
 class OwnRows:
@@ -119,10 +128,23 @@ def size_of(row: LabelRow) -> int:
 def _can_be_known(rows: object) -> bool:
     """Whether an iterator can be recognised later: generators can, `map` and the like cannot."""
     try:
-        hash(ref(rows))
+        ref(rows)
     except TypeError:
         return False
     return True
+
+
+def _refuse_begun(rows: object) -> None:
+    if _BEGUN.get(id(rows)) is rows:
+        text = "an earlier run has begun to read the iterator that is the source, and has taken rows from it"
+        raise UsageError(f"{text}; give a new one, or a list")
+
+
+def _begin(iterator: Rows) -> Rows:
+    _refuse_begun(iterator)  # what is no iterator itself may still give the same one each time
+    if _can_be_known(iterator):
+        _BEGUN[id(iterator)] = iterator
+    return iterator
 
 
 def _key(row: object, ordinal: int) -> RowKey:
@@ -167,18 +189,21 @@ def _again(key: RowKey, row: LabelRow) -> Rejection:
     return Rejection(replace(key, key=f"{key.key} (row {key.ordinal})"), "read", reason, row)
 
 
-async def _together(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[list[Any]]:
-    """Give some rows of a plain iterable at once; of an async one each alone, as the next may take long."""
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
+async def _one_by_one(rows: AsyncIterator[Any], stop: anyio.Event) -> AsyncGenerator[list[Any], None]:
+    async with aclosing(taken_until(stop, rows)) as taken:
+        async for row in taken:
             yield [row]
-        return
+
+
+async def _together(rows: Iterator[Any], stop: anyio.Event) -> AsyncGenerator[list[Any], None]:
     some: list[Any] = []
     began = monotonic()
-    for row in rows:
+    while (row := next(rows, _END)) is not _END:  # `for` would ask more of an iterator than that
         some.append(row)
-        if len(some) == ROWS_AT_ONCE or monotonic() - began > READING_SECONDS:
+        if len(some) == ROWS_AT_ONCE or monotonic() - began > READING_SECONDS or stop.is_set():
             yield some
+            if stop.is_set():
+                return
             await lowlevel.checkpoint()
             some, began = [], monotonic()
     if some:

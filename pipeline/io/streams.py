@@ -15,13 +15,17 @@ from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint_if_cancelled
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from pipeline.core.batching import Batcher, BatchRule
+from pipeline.errors import Stopped
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_CANCELLED = "a part of the run was cancelled from elsewhere; the run stops here and can be resumed"
 
 
 async def batches(
@@ -77,8 +81,11 @@ async def batched(items: AsyncIterable[Item], size: int) -> AsyncIterator[list[I
 
 
 @asynccontextmanager
-async def until(stop: anyio.Event) -> AsyncIterator[None]:
+async def until(stop: anyio.Event | None) -> AsyncIterator[None]:
     """Leave the block once `stop` is set, in the middle of a wait where it is waiting."""
+    if stop is None:
+        yield
+        return
 
     async def watch(scope: anyio.CancelScope) -> None:
         await stop.wait()
@@ -88,6 +95,61 @@ async def until(stop: anyio.Event) -> AsyncIterator[None]:
         group.start_soon(watch, group.cancel_scope)
         yield
         group.cancel_scope.cancel()
+
+
+async def taken_until(stop: anyio.Event, items: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
+    """Give the items until `stop` is set, which ends a wait for the next one, but no other wait.
+
+    Every item that came is given. A generator is closed by the task that read it.
+    """
+    waiting = False
+    last: list[Item] = []
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        await stop.wait()
+        if waiting:
+            scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch, group.cancel_scope)
+        try:
+            while not stop.is_set():
+                waiting = True
+                try:
+                    item = await anext(items)
+                except StopAsyncIteration:
+                    break
+                waiting = False
+                if group.cancel_scope.cancel_called:
+                    last.append(item)  # it came at the moment of the stop, and may wait for room outside
+                    break
+                yield item
+        finally:
+            waiting = False
+            if isinstance(items, AsyncGenerator):
+                await _close(items)
+        group.cancel_scope.cancel()
+    for item in last:
+        yield item
+
+
+async def _close(items: AsyncGenerator[object, None]) -> None:
+    try:
+        await items.aclose()
+    except* GeneratorExit:
+        pass  # a task group in the generator wraps its end
+
+
+@asynccontextmanager
+async def all_of() -> AsyncIterator[TaskGroup]:
+    """Open a task group that raises Stopped where one of its tasks is cancelled from elsewhere.
+
+    Any other group would end all its tasks then, without an error, as if everything were done.
+    """
+    async with anyio.create_task_group() as group:
+        yield group
+    if group.cancel_scope.cancel_called:
+        raise Stopped(_CANCELLED)
 
 
 async def put(item: Item, into: MemoryObjectSendStream[Item]) -> None:
@@ -139,7 +201,7 @@ async def in_order(
                     return
                 tasks.start_soon(fill, slot, item)
 
-    async with anyio.create_task_group() as tasks, ready:
+    async with all_of() as tasks, ready:
         tasks.start_soon(start)
         async for slot in ready:
             await slot.done.wait()
@@ -196,4 +258,6 @@ async def together(calls: Sequence[Callable[[], Awaitable[Result]]]) -> list[Res
             group.start_soon(make, number, call)
     if failed:
         raise failed[0]
+    if len(results) < len(calls):
+        raise Stopped(_CANCELLED)
     return [results[number] for number in range(len(calls))]

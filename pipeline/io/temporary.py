@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Lock
 from typing import IO, Self, TypeVar
 
 import anyio
@@ -33,6 +34,7 @@ class TemporaryDatabase:
         self._path = folder / name
         self._tables = tables
         self._one_at_a_time = anyio.CapacityLimiter(1)
+        self._in_use = Lock()
         self._file: sqlite3.Connection
 
     async def __aenter__(self) -> Self:
@@ -50,7 +52,8 @@ class TemporaryDatabase:
         )
 
     def _guarded(self, work: Callable[..., Result], *given: object) -> Result:
-        with writing(self._folder):
+        # asyncio, unlike anyio, can cancel a task whose thread goes on: nothing may be closed meanwhile.
+        with self._in_use, writing(self._folder):
             return work(*given)
 
     def _open(self) -> None:

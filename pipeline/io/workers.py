@@ -42,6 +42,7 @@ from pipeline.core.rows import EditedRow
 from pipeline.errors import RowError, UsageError
 from pipeline.events import Event, WorkerLost
 from pipeline.io import worker
+from pipeline.io.streams import all_of
 
 CHUNK_SECONDS = 0.030
 """Predicted work of one chunk; below it the parent's own cost per task would show."""
@@ -171,7 +172,7 @@ class Workers:
         async def run(index: int, chunk: Chunk[Item, Result]) -> None:
             results[index] = await self._run(chunk)
 
-        async with anyio.create_task_group() as group:
+        async with all_of() as group:
             for index, chunk in enumerate(chunks):
                 group.start_soon(run, index, chunk)
         return [result for part in results for result in part]

@@ -26,6 +26,7 @@ from pipeline.io.lock import job_lock
 from pipeline.io.promised import Promised
 from pipeline.io.record import Record
 from pipeline.io.redaction import Redactor
+from pipeline.io.streams import all_of
 from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
 from pipeline.job import Address, Job
 from pipeline.platforms.archive.convert import write_row
@@ -43,6 +44,8 @@ OPEN_BYTES = 256 * 1024 * 1024
 LARGE = 500
 """Rows of a bundle from which the first one has a quarter of them: the stages behind it have work while the
 others are on their way."""
+HEAD_START = 0.005
+"""Seconds in which a target's first questions leave, before reading ahead takes the processor."""
 REJECTS_AT_ONCE = 500
 WORK_FOLDER = ".labelferry"
 """The folder beside the journal where a run keeps what must survive a crash."""
@@ -122,7 +125,7 @@ async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitSt
     )
     emit(Phase("matching"))
     tools = tools_for(job, channels, folder / WORK_FOLDER / started.id, emit)
-    ends = await connected(job, tools, stack)
+    ends = await connected(job, tools, stack, options.stop)
     plan = await _plan(job, options, started, ends)
     record = _record(job, options, emit, journal, fresh=not started.resumed)
     line = _line(job, options, ends, plan, workers, record)
@@ -137,9 +140,9 @@ async def _match_and_move(
     """Find the places of the rows and move them there. Some sources are read meanwhile."""
     emit, places, seen = line.record.tell, Promised[Places](), Seen()
     keys = seen.watch(ends.source.keys()) if ends.source.restartable else None
-    async with anyio.create_task_group() as group:
+    async with all_of() as group:
         if ends.reads_ahead:
-            group.start_soon(flow.move, line, places)
+            group.start_soon(_move_ahead, line, places)
         matched = await ends.target.prepare(line.plan, keys)
         check_classes(seen, job.operations, await ends.target.ontology(), ends.features)
         emit(RunStarted(job.name, started.id, seen.rows if keys is not None else None, started.resumed))
@@ -152,6 +155,11 @@ async def _match_and_move(
         places.keep(matched)
         if not ends.reads_ahead:
             group.start_soon(flow.move, line, places)
+
+
+async def _move_ahead(line: flow.Line, places: Promised[Places]) -> None:
+    await anyio.sleep(HEAD_START)
+    await flow.move(line, places)
 
 
 def _tell_pace(channels: Channels, emit: Listener) -> None:

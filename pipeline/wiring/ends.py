@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import anyio
 from pydantic import BaseModel, ValidationError
 
 from pipeline.core.losses import Features
@@ -58,8 +59,11 @@ def tools_for(
     return Tools(channels.get, scratch, emit, job.match.rule(), rows, assets=assets, media=media)
 
 
-async def connected(job: Job, tools: Tools, stack: AsyncExitStack) -> Ends:
-    """Connect both sides of a job. What is opened is closed with `stack`. Raises FatalError."""
+async def connected(job: Job, tools: Tools, stack: AsyncExitStack, stop: anyio.Event | None = None) -> Ends:
+    """Connect both sides of a job. What is opened is closed with `stack`. Raises FatalError.
+
+    No more rows are taken from an iterable once `stop` is set.
+    """
     sides = list(sides_of(job))
     _check_target(job, sides[-1][0])
     if job.source is None:
@@ -72,8 +76,10 @@ async def connected(job: Job, tools: Tools, stack: AsyncExitStack) -> Ends:
         target_platform.connect(target_settings, replace(tools, scratch=tools.scratch / "target"))
     )
     if len(sides) == 1:
-        given = GivenRows(job.source)
-        return Ends(given, target.target(), target_platform.features, edits=False, reads_ahead=given.known)
+        given = GivenRows(job.source, stop)
+        return Ends(
+            given, target.target(), target_platform.features, edits=False, reads_ahead=given.can_be_ahead
+        )
     source = await source_of(job, tools, stack)
     if isinstance(source, Gallery) and isinstance(tools.media, PictureReader):
         tools.media.gallery = source

@@ -94,7 +94,9 @@ def figures(scale: Scale) -> Iterator[Figure]:
         yield _more(f"{rows} images, rows/s against finding them, building and upload_anns", whole[SYNC], 6.0)
         yield _more(f"{rows} images, rows/s against finding them and upload_anns_async", whole[ASYNC], 3.0)
         share = cpu[OURS] / (cpu[FIND] + cpu[SYNC])
-        yield Figure(f"{rows} images, CPU per row against upload_anns", share, "share", 0.25, "lower")
+        yield Figure(
+            f"{rows} images, CPU per row against finding them and upload_anns", share, "share", 0.25, "lower"
+        )
         faster = speed[OURS_READ] / speed[READ]
         yield _more(f"{rows} images, reading, rows/s against download_bulk_async", faster, 1.5)
 

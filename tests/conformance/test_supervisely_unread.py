@@ -96,7 +96,9 @@ async def test_without_the_setting_all_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("labelsCount", 3), ("tags", [{"name": "night"}]), ("description", "x")]
 )
-async def test_an_image_of_which_the_list_does_not_tell_all_is_read(name: str, value: object) -> None:
+def test_an_image_of_which_the_list_does_not_tell_all_does_not_count_as_empty(
+    name: str, value: object
+) -> None:
     entity = {"id": 7, "name": "a.png", "labelsCount": "0", "tags": [], "description": None}
     silent = {key: said for key, said in entity.items() if key != name}
     assert Image.of(entity, "dataset").unlabelled

@@ -1,13 +1,17 @@
 """A file that is no journal is refused clearly, and nothing is half there after a crash or a full disk."""
 
+import asyncio
 import sqlite3
 import stat
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
+import anyio
 import pytest
+import sqlalchemy as sa
 
 from pipeline.errors import Stopped, UsageError
 from pipeline.io.journal import journal_path, open_journal, sqlite
@@ -212,3 +216,24 @@ async def test_when_the_disk_is_full_what_was_not_committed_is_not_there(tmp_pat
         await pragma(journal, "max_page_count=100000")
         await intend(journal, "c", keys(10, 1000))
         assert await journal.counts(run.id) == {"intent": 1010}
+
+
+async def test_a_journal_is_closed_once_a_commit_that_asyncio_cancelled_has_ended(tmp_path: Path) -> None:
+    begun, go_on, done = Event(), Event(), []
+
+    def work(connection: sa.Connection) -> None:
+        begun.set()
+        go_on.wait()
+        done.append(connection.exec_driver_sql("SELECT 1").scalar())
+
+    async def use() -> None:
+        async with open_journal(f"sqlite:///{tmp_path}/journal.db") as journal:
+            await journal._store.write(work)
+
+    task = asyncio.create_task(use())
+    await anyio.to_thread.run_sync(begun.wait)
+    task.cancel()  # as `asyncio.timeout` and Ctrl-C in `asyncio.run` do
+    asyncio.get_running_loop().call_later(0.1, go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == [1]

@@ -1,7 +1,11 @@
 """Rows from Python are read, and their masks encoded, while the target is listed; none is lost by it."""
 
+import asyncio
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import numpy as np
@@ -11,7 +15,7 @@ from pipeline import Job, run
 from pipeline.core.labels import LabelRow, Media, ObjectInstance, Occurrence
 from pipeline.core.masks import Raster
 from pipeline.core.rows import EditedRow
-from pipeline.errors import LabelferryError, RowError, UsageError
+from pipeline.errors import LabelferryError, RowError, Stopped, UsageError
 from pipeline.events import Event, RowRejected
 from pipeline.io.workers import Workers
 from pipeline.platforms.archive.target import ArchiveTarget
@@ -31,6 +35,50 @@ class Lazy:
 
     def __iter__(self) -> Iterator[LabelRow]:
         return generated(3)
+
+
+@dataclass
+class Same:
+    """Rows that go on where they were left."""
+
+    rows: Iterator[LabelRow]
+
+    def __iter__(self) -> Iterator[LabelRow]:
+        return self.rows
+
+
+class Bare:
+    """Rows whose iterator is no more than that."""
+
+    def __init__(self) -> None:
+        self.rows = generated(3)
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - what it is, no type says
+        return BareIterator(self.rows)
+
+
+@dataclass
+class BareIterator:
+    rows: Iterator[LabelRow]
+
+    def __next__(self) -> LabelRow:
+        return next(self.rows)
+
+
+class Counting(Iterator[LabelRow]):
+    """Three rows. Any two of these are equal."""
+
+    def __init__(self) -> None:
+        self.rows = generated(3)
+
+    def __next__(self) -> LabelRow:
+        return next(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Counting)
+
+    def __hash__(self) -> int:
+        return 1
 
 
 def fails(project: Project, source: Iterable[LabelRow], listen: list[Event]) -> None:
@@ -75,6 +123,24 @@ def test_an_iterator_from_which_a_failed_run_took_rows_is_refused_by_the_next(pr
     assert project.run(generated(3), name="again").rows["saved"] == 3
 
 
+def test_an_iterable_that_gives_the_same_iterator_each_time_is_refused_by_the_next_run(
+    project: Project,
+) -> None:
+    source = Same(generated(3))
+    fails(project, source, [])
+    with pytest.raises(UsageError, match="give a new one"):
+        project.run(source, name="again")
+
+
+def test_an_iterator_needs_only_to_give_the_next_row(project: Project) -> None:
+    assert project.run(Bare()).rows["saved"] == 3
+
+
+def test_an_iterator_that_equals_one_that_was_begun_is_another_one(project: Project) -> None:
+    fails(project, Counting(), [])
+    assert project.run(Counting(), name="again").rows["saved"] == 3
+
+
 @pytest.mark.parametrize("source", [rows_of(3), Lazy(), map(row_of, range(3))], ids=["list", "lazy", "map"])
 def test_a_source_that_was_given_to_a_failed_run_gives_all_rows_to_the_next(
     project: Project, source: Iterable[LabelRow]
@@ -112,6 +178,84 @@ async def test_a_run_that_is_stopped_while_the_target_is_listed_saves_the_rows_i
     assert report.outcome == "interrupted"
     assert 200 < len(taken) < 300
     assert {line["title"] for line in project.writes()} == set(taken)
+
+
+@pytest.mark.anyio
+async def test_rows_that_were_taken_together_or_wait_for_room_are_saved_when_a_run_is_stopped(
+    project: Project,
+) -> None:
+    stop = anyio.Event()
+    taken = []
+
+    def source() -> Iterator[LabelRow]:
+        for number in range(1500):
+            taken.append(f"row-{number:04}")
+            yield row_of(number)
+
+    async def stop_when_it_is_full() -> None:
+        before = -1
+        while before != len(taken) or not taken:
+            before = len(taken)
+            await anyio.sleep(0.2)
+        stop.set()
+
+    project.faults(latency=1.0)  # no row is opened before there is no more room
+    async with anyio.create_task_group() as group:
+        group.start_soon(stop_when_it_is_full)
+        report = await run(project.job(source()), RunOptions(stop=stop))
+    assert report.outcome == "interrupted"
+    assert len(taken) < 1500
+    assert {line["title"] for line in project.writes()} == set(taken)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["stop", "failure"])
+async def test_a_generator_that_holds_a_task_group_is_closed_by_the_task_that_read_it(
+    project: Project, end: str
+) -> None:
+    stop, unheard = anyio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told))
+    closed = []
+
+    async def source() -> AsyncIterator[LabelRow]:
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep_forever)
+            try:
+                for row in rows_of(100):
+                    yield row
+                if end == "stop":
+                    stop.set()
+                yield row_of(100)
+                await anyio.sleep_forever()
+            finally:
+                closed.append(end)
+                group.cancel_scope.cancel()
+
+    good = project.job(source())
+    assert isinstance(good.target, dict)
+    if end == "stop":
+        report = await run(good, RunOptions(stop=stop))
+        assert (report.outcome, report.rows["saved"]) == ("interrupted", 101)
+    else:
+        with pytest.raises(LabelferryError, match=NO_PROJECT):
+            await run(project.job(source(), target={**good.target, "project": NO_PROJECT}))
+    assert closed == [end]
+    assert unheard == []
+
+
+def test_a_source_that_is_cancelled_from_elsewhere_stops_the_run_which_can_be_resumed(
+    project: Project,
+) -> None:
+    async def source() -> AsyncIterator[LabelRow]:
+        for row in rows_of(250):
+            yield row
+        raise CancelledError  # as from a task of the user's own that was cancelled
+
+    with pytest.raises(Stopped, match="resumed"):
+        project.run(source())
+    report = project.run(rows_of(300), RunOptions(resume=True))
+    assert report.outcome == "saved"
+    assert len(project.labels()) == 300
 
 
 @pytest.mark.anyio

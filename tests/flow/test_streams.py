@@ -1,12 +1,15 @@
 """Batches wait no longer than their linger, and concurrent work keeps its order."""
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator
+from functools import partial
 
 import anyio
 import pytest
 
 from pipeline.core.batching import BatchRule
-from pipeline.io.streams import batches, chunks, in_order
+from pipeline.errors import Stopped
+from pipeline.io.streams import batches, chunks, in_order, taken_until, together
 
 pytestmark = pytest.mark.anyio
 
@@ -62,3 +65,60 @@ async def test_work_that_ends_out_of_order_is_given_in_order_and_bounded() -> No
     await in_order(items(), work, give, at_once=4)
     assert given == list(range(20))
     assert 1 < most <= 4
+
+
+async def test_work_that_is_cancelled_from_elsewhere_is_an_error_and_not_the_end_of_the_work() -> None:
+    async def items() -> AsyncIterator[int]:
+        for item in range(20):
+            yield item
+
+    async def work(item: int) -> int:
+        if item == 3:
+            raise CancelledError
+        return item
+
+    async def give(_: int) -> None:
+        return
+
+    with pytest.raises(Stopped, match="from elsewhere"):
+        await in_order(items(), work, give, at_once=4)
+    with pytest.raises(Stopped, match="from elsewhere"):
+        await together([partial(work, item) for item in range(5)])
+
+
+async def test_an_item_that_waits_for_room_when_the_stop_comes_is_given_and_no_other_is_taken() -> None:
+    stop, room = anyio.Event(), anyio.Event()
+    taken: list[int] = []
+    given: list[int] = []
+
+    async def items() -> AsyncIterator[int]:
+        for item in range(20):
+            taken.append(item)
+            yield item
+
+    async def give() -> None:
+        async for item in taken_until(stop, items()):
+            if item == 3:
+                await room.wait()
+            given.append(item)
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(give)
+            await anyio.wait_all_tasks_blocked()
+            stop.set()
+            await anyio.wait_all_tasks_blocked()
+            room.set()
+    assert taken == given == [0, 1, 2, 3]
+
+
+async def test_the_stop_ends_the_wait_for_the_next_item() -> None:
+    stop = anyio.Event()
+
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        stop.set()
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(20):
+        assert [item async for item in taken_until(stop, items())] == [1]

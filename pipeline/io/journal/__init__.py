@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 from pipeline.errors import UsageError
 from pipeline.io.journal.book import SqlJournal
@@ -25,8 +26,9 @@ async def open_journal(
     or is of another version.
     """
     path = journal_path(url)
-    async with connected(path, must_exist=must_exist) as connection:
-        yield SqlJournal(Store(connection, path), clock)
+    in_use = Lock()
+    async with connected(path, in_use, must_exist=must_exist) as connection:
+        yield SqlJournal(Store(connection, in_use, path), clock)
 
 
 def journal_path(url: str) -> Path:

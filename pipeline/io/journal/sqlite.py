@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from threading import Lock
 
 import anyio
 import sqlalchemy as sa
@@ -32,10 +33,10 @@ _PRAGMAS = (
 
 
 @asynccontextmanager
-async def connected(path: Path, *, must_exist: bool) -> AsyncIterator[sa.Connection]:
+async def connected(path: Path, in_use: Lock, *, must_exist: bool) -> AsyncIterator[sa.Connection]:
     """Open the file, which only its owner can read, and make the tables where there are none.
 
-    The connection is for one thread at a time. Raises UsageError.
+    The connection is for one thread at a time, which holds `in_use`. Raises UsageError.
     """
     _make(path, must_exist=must_exist)
     with failures(path, busy=UsageError):
@@ -44,7 +45,7 @@ async def connected(path: Path, *, must_exist: bool) -> AsyncIterator[sa.Connect
         yield connection
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_close, connection)
+            await anyio.to_thread.run_sync(_close, connection, in_use)
 
 
 def _opened(path: Path) -> sa.Connection:
@@ -64,14 +65,16 @@ def _opened(path: Path) -> sa.Connection:
             connection.exec_driver_sql(pragma)
         _prepare(connection, path)
     except BaseException:
-        _close(connection)
+        _close(connection, Lock())
         raise
     return connection
 
 
-def _close(connection: sa.Connection) -> None:
-    connection.close()
-    connection.engine.dispose()
+def _close(connection: sa.Connection, in_use: Lock) -> None:
+    # A task that is cancelled does not end its thread; to close what that one uses would end the interpreter.
+    with in_use:
+        connection.close()
+        connection.engine.dispose()
 
 
 def _make(path: Path, *, must_exist: bool) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import anyio
@@ -27,9 +28,10 @@ class Store:
     back for each statement would take most of the time.
     """
 
-    def __init__(self, connection: sa.Connection, path: Path) -> None:
+    def __init__(self, connection: sa.Connection, in_use: Lock, path: Path) -> None:
         self.path = path
         self._connection = connection
+        self._in_use = in_use
         self._turn = anyio.CapacityLimiter(1)
 
     async def write(
@@ -48,8 +50,13 @@ class Store:
 
     async def _run(self, work: Callable[[], Result], busy: type[FatalError]) -> Result:
         with anyio.CancelScope(shield=True), failures(self.path, busy=busy):
-            result: Result = await anyio.to_thread.run_sync(work, limiter=self._turn)
+            result: Result = await anyio.to_thread.run_sync(self._alone, work, limiter=self._turn)
         return result
+
+    def _alone(self, work: Callable[[], Result]) -> Result:
+        # asyncio, unlike anyio, can cancel a task whose thread goes on: the turn is over, the work is not.
+        with self._in_use:
+            return work()
 
     def _written(self, work: Callable[[sa.Connection], Result]) -> Result:
         try:

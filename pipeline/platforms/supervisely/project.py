@@ -74,7 +74,7 @@ class OpenProject:
         found = await self.find()
         if found is None:
             text = f"there is no project {self.settings.project!r} in workspace {self.settings.workspace}"
-            raise UsageError(f"{text}, or the token may not see it")
+            raise UsageError(f"{text}, or the token may not see it; check both, and the token")
         return found
 
     async def find(self) -> ProjectInfo | None:

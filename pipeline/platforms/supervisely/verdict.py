@@ -72,7 +72,7 @@ def _refused(
     if page is not None and (status == MISSING or status < REFUSED):
         return Fatal(message)  # not said by Supervisely: nobody knows then what is there
     if rows is None and (status == MISSING or status < REFUSED):
-        return Fatal(f"{message}; check `project`, `dataset` and `url`", missing=True)
+        return Fatal(f"{message}; check `workspace`, `project`, `dataset` and `url`", missing=True)
     named: dict[str, str] = {}
     for names, why in faults_of(found):
         for name in names:

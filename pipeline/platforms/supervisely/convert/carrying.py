@@ -1,6 +1,6 @@
 """Labels that the label model does not draw go along, to where the same class is; and keys of groups."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from pipeline.core.carried import CARRIED, NOBODY, chosen, freed
@@ -46,7 +46,7 @@ def carried(packing: Packing, keys: Keys) -> Iterator[tuple[Json, Key | None]]:
         mine = there + [one for one in mine if meaning_of_label(one) not in said]
     if not mine:
         return
-    free = freed(packing.edited.row)
+    free, changed = freed(packing.edited.row), left(packing)
     discarded = _discarded(packing, keys) if free is NOBODY else frozenset()
     for label in mine:
         in_place = label in there
@@ -58,9 +58,9 @@ def carried(packing: Packing, keys: Keys) -> Iterator[tuple[Json, Key | None]]:
         if loose or str(label.get("instance")) in discarded:
             yield one, None
         elif packing.edited.append and not in_place:
-            yield one, _key_of_added(packing, keys, label)
+            yield one, _key_of_added(packing, keys, label, changed)
         else:
-            yield one, _key(packing, keys, label, in_place=in_place)
+            yield one, _key(packing, keys, label, changed, in_place=in_place)
 
 
 def anchors(packing: Packing) -> dict[str, str]:
@@ -109,10 +109,12 @@ def _copied(packing: Packing, label: Mapping[str, Any]) -> Json | None:
     return one
 
 
-def _key(packing: Packing, keys: Keys, label: Mapping[str, Any], *, in_place: bool) -> Key | None:
+def _key(
+    packing: Packing, keys: Keys, label: Mapping[str, Any], changed: Container[str], *, in_place: bool
+) -> Key | None:
     """The key of a group that other objects are in too follows theirs; one of its own stays together.
 
-    It keeps its key only where no label left it: the key may be the id of that one.
+    It keeps its key only where it is not `changed`, as no label left it: the key may be the id of that one.
     """
     instance = label.get("instance")
     if instance is None:
@@ -121,15 +123,17 @@ def _key(packing: Packing, keys: Keys, label: Mapping[str, Any], *, in_place: bo
     if name in keys.groups:
         return keys.groups[name]
     before = existing.groups if existing is not None else ()
-    kept = in_place and name not in left(packing) and all(group.id != name for group in before)
+    kept = in_place and name not in changed and all(group.id != name for group in before)
     return Key(name if kept else group_key(packing.image.key, name), kept)
 
 
-def _key_of_added(packing: Packing, keys: Keys, label: Mapping[str, Any]) -> Key | None:
+def _key_of_added(
+    packing: Packing, keys: Keys, label: Mapping[str, Any], changed: Container[str]
+) -> Key | None:
     """The key of a label that is added: that of the group which those that it came with are in."""
     if label.get("instance") is None:
         return None
     name = str(label["instance"])
     if name in packing.homes:
-        return _key(packing, keys, {"instance": packing.homes[name]}, in_place=True)
+        return _key(packing, keys, {"instance": packing.homes[name]}, changed, in_place=True)
     return Key(group_key(packing.image.key, f"{name}\0added"), kept=False)

@@ -58,7 +58,7 @@ def required_meta(root: Path) -> Json:
         hint = f"it is in that of {above}; name that, and set `dataset: {root.name}`"
         raise UsageError(
             f"there is no export of a project at {root}: it has no {META}; "
-            f"{hint if inside else 'check the path'}"
+            f"{hint if inside else 'check the path (a project on a server is supervisely:ID)'}"
         )
     return meta
 
