@@ -82,11 +82,13 @@ class Counting(Iterator[LabelRow]):
 
 
 def fails(project: Project, source: Iterable[LabelRow], listen: list[Event]) -> None:
-    """Run a job whose target is not there."""
+    """Run a job whose target is not there, which takes long to find out."""
     good = project.job(source)
     assert isinstance(good.target, dict)
+    project.faults(latency=0.3)
     with pytest.raises(LabelferryError, match=NO_PROJECT):
         project.run(source, listeners=[listen.append], target={**good.target, "project": NO_PROJECT})
+    project.faults()
 
 
 @pytest.mark.anyio
@@ -237,6 +239,7 @@ async def test_a_generator_that_holds_a_task_group_is_closed_by_the_task_that_re
         report = await run(good, RunOptions(stop=stop))
         assert (report.outcome, report.rows["saved"]) == ("interrupted", 101)
     else:
+        project.faults(latency=0.3)
         with pytest.raises(LabelferryError, match=NO_PROJECT):
             await run(project.job(source(), target={**good.target, "project": NO_PROJECT}))
     assert closed == [end]
