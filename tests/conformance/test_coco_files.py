@@ -1,7 +1,11 @@
 """COCO as files: what is read whole, what is refused before any write, and how a file is written."""
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
@@ -13,6 +17,8 @@ from pipeline.platforms.archive.source import ArchiveSource
 from pipeline.platforms.archive.target import ArchiveTarget
 from pipeline.platforms.coco import PLATFORM
 from pipeline.platforms.coco import scan as scanning
+from pipeline.platforms.coco.index import CocoIndex
+from pipeline.platforms.coco.scan import Piece, Scanner
 from pipeline.platforms.coco.settings import Settings, Style
 from pipeline.platforms.coco.source import CocoSource
 from pipeline.platforms.coco.target import CocoTarget
@@ -188,6 +194,32 @@ async def test_a_missing_file_and_a_wrong_pair_of_files_are_refused(tmp_path: Pa
 async def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"{tmp_path} is a folder; name the COCO file in it"):
         await keys_of(source_of(tmp_path, annotations=tmp_path))
+
+
+def test_an_index_is_closed_only_when_the_thread_that_builds_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go, pieces = Event(), Event(), Scanner.pieces
+
+    def wait(scanner: Scanner) -> Iterator[Piece]:
+        begun.set()
+        go.wait()
+        yield from pieces(scanner)
+
+    monkeypatch.setattr(Scanner, "pieces", wait)
+    index = CocoIndex(tmp_path / "index.sqlite", Settings(annotations=written(tmp_path, INSTANCES)))
+    with ThreadPoolExecutor() as threads:
+        building = threads.submit(index.build)
+        begun.wait()
+        closing = threads.submit(index.close)
+        while not index._ended:
+            sleep(0.001)
+        assert not closing.done()
+        go.set()
+        with pytest.raises(UsageError, match="was closed while it was in use"):
+            building.result()
+        closing.result()
+    assert not (tmp_path / "index.sqlite").exists()
 
 
 async def test_a_file_that_changes_while_it_is_read_stops_the_run(tmp_path: Path) -> None:

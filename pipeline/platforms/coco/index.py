@@ -8,7 +8,9 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -85,6 +87,8 @@ class CocoIndex:
         self._settings = settings
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.executescript(_TABLES)
+        self._in_use = Lock()
+        self._ended = False
         self._files: list[Path] = []
         self._descriptors: list[int] = []
         self._stamps: list[tuple[int, int]] = []
@@ -95,8 +99,20 @@ class CocoIndex:
 
     def build(self) -> None:
         """Read every file once. Raises UsageError for what is not there, not JSON, or not COCO."""
-        with writing(self._path):
+        with self._in_use, writing(self._path):
+            self._check_open()
             self._build()
+
+    def some(self, entries: Iterator[Entry], at_most: int) -> list[Entry]:
+        """Take some of `entries`, in a thread."""
+        with self._in_use:
+            self._check_open()
+            return list(islice(entries, at_most))
+
+    def _check_open(self) -> None:
+        # asyncio can cancel a task whose thread goes on. To close what it uses would end the interpreter.
+        if self._ended:
+            raise UsageError("the index of the COCO file was closed while it was in use")
 
     def _build(self) -> None:
         settings = self._settings
@@ -157,7 +173,13 @@ class CocoIndex:
         return whole, [self._bytes(*span) for span in spans], size
 
     def close(self) -> None:
-        """Close and remove the index."""
+        """Close and remove the index. What a thread still does with it ends before."""
+        self._ended = True
+        self._database.interrupt()
+        with self._in_use:
+            self._close()
+
+    def _close(self) -> None:
         self._database.close()
         for descriptor in self._descriptors:
             os.close(descriptor)
@@ -185,6 +207,7 @@ class CocoIndex:
             images: list[tuple[Any, ...]] = []
             annotations: list[tuple[Any, ...]] = []
             for piece in _readable(path, scanner):
+                self._check_open()
                 if not piece.element:
                     _whole(path, piece, found)
                 elif piece.section == "images":

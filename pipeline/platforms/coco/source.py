@@ -1,6 +1,6 @@
 """Reads COCO files: image by image, with the annotations of each."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from itertools import islice
 from pathlib import Path
@@ -84,7 +84,7 @@ class CocoSource:
     async def _batches(self) -> AsyncGenerator[list[Entry], None]:
         index = await self._indexed()
         entries = islice(filter(self._fits, index.entries()), self._choice.limit)
-        while batch := await to_thread.run_sync(_take, entries):
+        while batch := await to_thread.run_sync(index.some, entries, ROWS):
             yield batch
 
     def _fits(self, entry: Entry) -> bool:
@@ -122,10 +122,6 @@ def _key(entry: Entry, categories: Categories) -> RowKey:
         labels=len(entry.labels),
         mask_pixels=sum(pixels for _, shape, pixels in entry.labels if shape is Shape.MASK),
     )
-
-
-def _take(entries: Iterator[Entry]) -> list[Entry]:
-    return list(islice(entries, ROWS))
 
 
 def _decoded(data: bytes) -> Json:
