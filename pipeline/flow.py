@@ -74,7 +74,7 @@ async def move(line: Line, places: Promised[Places]) -> None:
 
 async def read(line: Line, places: Promised[Places], to_open: Send[LabelTask]) -> None:
     """Read the rows that are not settled yet, until the source ends or the run is asked to stop."""
-    stop = line.stop if line.source.restartable else None  # rows that do not come again end by themselves
+    stop = line.stop if line.source.restartable else None  # an iterable heeds it, and gives all it took
     async with to_open, aclosing(line.source.tasks(line.record.wanted)) as tasks, until(stop):
         async for task in tasks:
             if isinstance(task, Rejection):

@@ -27,12 +27,13 @@ class Freed:
     classes: frozenset[str] = frozenset()
     everything: bool = False
 
+    def __bool__(self) -> bool:
+        """Whether any label may leave its group."""
+        return self.everything or bool(self.classes)
+
     def has(self, class_name: str) -> bool:
         """Whether labels of this class leave their groups."""
         return self.everything or class_name in self.classes
-
-
-NOBODY: Final = Freed()
 
 
 def freed(row: LabelRow) -> Freed:
@@ -40,7 +41,7 @@ def freed(row: LabelRow) -> Freed:
     said = row.raw.data.get(_UNBOUND) if row.raw is not None else None
     if said is True:
         return Freed(everything=True)
-    return Freed(frozenset(map(str, said))) if isinstance(said, list) and said else NOBODY
+    return Freed(frozenset(map(str, said)) if isinstance(said, list) else frozenset())
 
 
 def with_freed(row: LabelRow, classes: Collection[str] | None) -> LabelRow:

@@ -32,9 +32,9 @@ _BEGUN: WeakValueDictionary[int, Any] = WeakValueDictionary()
 class GivenRows:
     """Rows from any plain or async iterable, taken once, in order. Keys must be unique.
 
-    Once `stop` is set, no more are taken, and those that were are given. `can_be_ahead`: a run that fails may
-    have taken rows, as the iterable gives them to the next one again, or is refused by it. Raises UsageError
-    for an iterator that a run has begun to read.
+    Once `stop` is set, no more are taken, and those that were are given. `can_be_ahead`: rows may be taken
+    before it is known whether the run can go on, as the next run gets them again, or says that they are gone.
+    Raises UsageError for an iterator that a run has begun to read.
     """
 
     restartable = False

@@ -38,8 +38,7 @@ class TemporaryDatabase:
         self._file: sqlite3.Connection
 
     async def __aenter__(self) -> Self:
-        with anyio.CancelScope(shield=True):  # or who is cancelled meanwhile leaves it open
-            await self._run(self._open)
+        await self._run(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:

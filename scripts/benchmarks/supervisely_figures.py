@@ -47,7 +47,9 @@ TURN: dict[str, dict[str, Any]] = {
     READ: {"work": "read"},
     OURS_READ: {"work": "read", "engine": ENGINE},
 }
-"""What is done in one turn, in this order: the SDK and labelferry take turns, and both begin cold."""
+"""What is done in one turn, in this order: the SDK and labelferry take turns, so that both begin cold.
+
+Only the SDK's reading comes right after work of its own."""
 OF_OURS = OURS, CAREFUL, OURS_READ
 LOOKS = "find", "read"
 """Work that writes nothing."""

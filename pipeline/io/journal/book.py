@@ -35,7 +35,11 @@ _Record: TypeAlias = tuple[int, str, str, str | None, str | None, str | None, in
 
 
 class SqlJournal:
-    """Writes one run and reads all of them. The contract is that of `pipeline.ports.Journal`."""
+    """Writes one run and reads all of them. The contract is that of `pipeline.ports.Journal`.
+
+    What a commit holds runs in the store's thread, and looks at the rows of its own call only: others may be
+    decided meanwhile.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self._store = store
@@ -58,7 +62,7 @@ class SqlJournal:
     ) -> RunRecord:
         record, self._run = history.begin(connection, self._clock(), job, fingerprint, new=new)
         self._moving.clear()
-        self._indexed = False
+        self._indexed = record.resumed
         self._next_row, self._next_bundle = self._run * ROWS + 1, 1
         connection.execute(number.delete())
         if record.resumed:
@@ -260,13 +264,13 @@ class SqlJournal:
     async def _of_keys(self, query: sa.Select[Any], keys: Sequence[str]) -> Rows:
         if not self._indexed:
             await self._store.write(self._index)
+            self._indexed = True
         return await self._store.read(query, keys=as_list(keys))
 
     def _index(self, connection: sa.Connection) -> None:
         """Find rows by their keys from now on. A new run whose rows all come once never needs it."""
         known = sa.select(row.c.key, row.c.n).where(of_run(row.c.n, self._now)).order_by(row.c.key)
         connection.execute(insert(number).from_select(["key", "n"], known).on_conflict_do_nothing())
-        self._indexed = True
 
     def _new_bundle(self, connection: sa.Connection, bundle_id: str, rows: int) -> int:
         bundle_n = self._next_bundle

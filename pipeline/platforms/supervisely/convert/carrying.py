@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from pipeline.core.carried import CARRIED, NOBODY, chosen, freed
+from pipeline.core.carried import CARRIED, chosen, freed
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import LossKind
 from pipeline.platforms.supervisely.convert.context import Packing
@@ -27,7 +27,7 @@ def bound(label: Json, key: Key | None) -> Json:
 def left(packing: Packing) -> frozenset[str]:
     """Return the keys of groups that some of the carried labels leave, as operations want it."""
     free = freed(packing.edited.row)
-    if free is NOBODY:
+    if not free:
         return frozenset()
     leaving = [one for one in _others(packing.edited.row) if free.has(str(one.get("classTitle")))]
     return frozenset(str(one["instance"]) for one in leaving if one.get("instance") is not None)
@@ -47,7 +47,7 @@ def carried(packing: Packing, keys: Keys) -> Iterator[tuple[Json, Key | None]]:
     if not mine:
         return
     free, changed = freed(packing.edited.row), left(packing)
-    discarded = _discarded(packing, keys) if free is NOBODY else frozenset()
+    discarded = frozenset() if free else _discarded(packing, keys)
     for label in mine:
         in_place = label in there
         one = dict(label) if in_place else _copied(packing, label)
