@@ -304,7 +304,7 @@ class SuperviselyTarget:
 
     def pack(self, row: EditedRow) -> PackedRow:
         """Return the JSON of the whole annotation, and of the figures that go beside it. Raises RowError."""
-        return pack_row(row, self._known)
+        return pack_row(row, self._known, in_place=self._plan.mode is Mode.EDIT)
 
     async def save(self, bundle: Bundle) -> SaveReport:
         """Replace annotations. Raises BundleRefused, TransientError or FatalError."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -31,14 +32,15 @@ _IMAGE_KEYS: Final = frozenset(
 
 
 class _Packed(NamedTuple):
-    """Labels as they travel, what each means, and the key of each one's group."""
+    """Labels as they travel, and the key of each one's group."""
 
-    labels: list[Json]
-    meanings: list[bytes]
-    keys: list[str | None]
+    labels: Sequence[Json]
+    keys: Sequence[str | None]
 
 
-def pack_row(edited: EditedRow, project: Project, *, inline: bool = False) -> PackedRow:
+def pack_row(
+    edited: EditedRow, project: Project, *, inline: bool = False, in_place: bool = True
+) -> PackedRow:
     """Return the row as the whole annotation that replaces the one of its image.
 
     `edited.place.details` is the `Opened` image and `edited.existing` the row that was read from it. The
@@ -46,6 +48,9 @@ def pack_row(edited: EditedRow, project: Project, *, inline: bool = False) -> Pa
     alpha masks are no part of it, unless `inline`: they follow in a second line, if there are any, as a list
     of `figures` for `figures.bulk.add`, in which alpha masks have their `bitmap` inside, to be taken out and
     sent after it.
+
+    The digest is that of what the row means, so that an edit which has arrived is known by what the image says
+    then. It takes as long as all else here, so a row that is not edited `in_place` gets that of its payload.
 
     A row that is to be appended keeps what is there; of its own labels those are added that say something
     which no label there says. Raises RowError for anything that must not be sent.
@@ -56,17 +61,18 @@ def pack_row(edited: EditedRow, project: Project, *, inline: bool = False) -> Pa
     marks = write_marks(packing)
     packed = _packed(packing, done)
     whole = _annotation(packing, marks)
+    payload = _payload(packing, whole, packed.labels, inline=inline)
     said = meaning_of_image(whole)
-    digest = digest_of(said, packed.meanings, packed.keys)
+    meaning = _digest(packing, said, packed) if in_place else None
     _row_notes(packing)
     return PackedRow(
         key=edited.key,
         # What was opened is large, and from here on only the image is needed of it.
         place=Place(edited.place.id, edited.place.title, Opened(packing.image)),
-        payload=_payload(packing, whole, packed.labels, inline=inline),
+        payload=payload,
         labels=len(done) + len(packing.row.classifications),
-        digest=digest,
-        unchanged=_is_there(packing, said, packed, digest),
+        digest=meaning or blake2b(payload, digest_size=16).hexdigest(),
+        unchanged=_is_there(packing, said, packed, meaning),
         losses=tuple(packing.losses),
         notes=tuple(packing.notes),
         row=packing.row,
@@ -145,29 +151,31 @@ def _packed(packing: Packing, done: list[Written]) -> _Packed:
     found += carried(packing, keys)
     return _Packed(
         [bound(label, key) for label, key in found],
-        [_meaning(packing, label) for label, _ in found],
         [None if key is None else key.name for _, key in found],
     )
 
 
-def _is_there(packing: Packing, said: bytes, packed: _Packed, digest: str) -> bool:
+def _digest(packing: Packing, said: bytes, packed: _Packed) -> str:
+    """The digest of what an annotation means."""
+    return digest_of(said, [_meaning(packing, label) for label in packed.labels], packed.keys)
+
+
+def _is_there(packing: Packing, said: bytes, packed: _Packed, meaning: str | None) -> bool:
     """Whether the image has this annotation already. Masks are looked into where nothing else tells."""
     annotation = packing.opened.annotation or {}
     said_there, labels = meaning_of_image(annotation), _labels_there(packing, annotation)
     if said != said_there or len(labels) != len(packed.labels):
         return False
     groups = [one.get("instance") for one in labels]
-    keys = [None if one is None else str(one) for one in groups]
-    if digest == digest_of(said_there, [_meaning(packing, one) for one in labels], keys):
+    there = _Packed(labels, [None if one is None else str(one) for one in groups])
+    if (meaning or _digest(packing, said, packed)) == _digest(packing, said, there):
         return True
-    mine, there = comparable(packed.labels, labels, packing.size)
+    mine, theirs = comparable(packed.labels, labels, packing.size)
     if mine is packed.labels:
         return False
-    digests = [
-        digest_of(said, [_meaning(packing, one) for one in some], some_keys)
-        for some, some_keys in ((mine, packed.keys), (there, keys))
-    ]
-    return digests[0] == digests[1]
+    return _digest(packing, said, packed._replace(labels=mine)) == _digest(
+        packing, said, there._replace(labels=theirs)
+    )
 
 
 def _labels_there(packing: Packing, annotation: Json) -> Sequence[Json]:
@@ -245,7 +253,7 @@ def _size_json(packing: Packing, there: Mapping[str, Any]) -> Mapping[str, Any] 
 # ---- the payload ----------------------------------------------------------------------------------------
 
 
-def _payload(packing: Packing, whole: Json, labels: list[Json], *, inline: bool) -> bytes:
+def _payload(packing: Packing, whole: Json, labels: Sequence[Json], *, inline: bool) -> bytes:
     apart = [] if inline else [one for one in labels if kind_of(one) in SEPARATE]
     if apart:
         labels = [one for one in labels if kind_of(one) not in SEPARATE]
