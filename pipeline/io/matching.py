@@ -1,4 +1,4 @@
-"""Matches the keys of a source with the rows that a target lists, on disk, in flat memory."""
+"""Matches the keys of a source with the rows that a target lists, in flat memory: many of them on disk."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from enum import Enum
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.core.rows import Place, Rejection, RowKey
+from pipeline.io.few_places import FewPlaces
 from pipeline.io.streams import batched
 from pipeline.io.temporary import TemporaryDatabase
 from pipeline.ports import MatchRule
@@ -127,17 +128,20 @@ class Matching(TemporaryDatabase):
         self._titled = creates and rule.by != "title" and own_title is not OwnTitle.NEED_NOT
         self._indexed = False
         self._keyed = False
+        self._few: FewPlaces | None = FewPlaces()
 
     async def add_places(self, batch: Sequence[Candidate]) -> None:
         """Add rows of the target's listing. An id that is listed twice counts once."""
         rows = [(_value(self._rule, place), place.id, place.title, place.details) for place in batch]
-        await self._run(self._insert, _PLACE, rows)
+        if self._few is None or not self._few.add_places(rows):
+            await self._add(_PLACE, rows)
 
     async def add_keys(self, batch: Sequence[RowKey]) -> None:
         """Add keys of the source, in source order."""
         self._keyed = True
         rows = [(_value(self._rule, key), key.key, key.ordinal, key.title, key.labels) for key in batch]
-        await self._run(self._insert, _SOURCE, rows)
+        if self._few is None or not self._few.add_keys(rows):
+            await self._add(_SOURCE, rows)
 
     async def add_source(self, keys: AsyncIterable[RowKey]) -> None:
         """Add all keys of a source, some at a time."""
@@ -147,10 +151,18 @@ class Matching(TemporaryDatabase):
 
     async def of(self, keys: Sequence[RowKey]) -> list[Place | Rejection]:
         """Return the place of each key, in the same order."""
+        if self._few is not None:
+            values = [_value(self._rule, key) for key in keys]
+            if found := self._few.of(values, keys):
+                return found
+            await self._write_down()
         return await self._run(self._places, keys)
 
     async def problems(self) -> AsyncIterator[Rejection]:
         """Give the keys that were added and are missing, ambiguous or twice used, in source order."""
+        if self._few is not None and self._few.all_found():
+            return
+        await self._write_down()
         last = 0
         while True:
             last, found = await self._run(self._some_problems, last)
@@ -158,6 +170,17 @@ class Matching(TemporaryDatabase):
                 return
             for problem in found:
                 yield problem
+
+    async def _add(self, statement: tuple[str, int], rows: Sequence[tuple[object, ...]]) -> None:
+        await self._write_down()
+        await self._run(self._insert, statement, rows)
+
+    async def _write_down(self) -> None:
+        """Leave memory for the file."""
+        few, self._few = self._few, None
+        if few is not None:
+            for statement, rows in ((_PLACE, few.places), (_SOURCE, few.keys), (_USED, few.used)):
+                await self._run(self._insert, statement, rows)
 
     def _insert(self, statement: tuple[str, int], rows: Sequence[tuple[object, ...]]) -> None:
         # Sorting once is far quicker than keeping an index in order for every row.

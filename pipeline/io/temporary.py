@@ -26,7 +26,7 @@ def temporary_file(folder: Path) -> IO[bytes]:
 class TemporaryDatabase:
     """A SQLite file in a folder, used by one thread at a time; `name` is what it is called for a moment.
 
-    Every method raises Stopped when the disk is full.
+    It is made when it is used for the first time. Every method raises Stopped when the disk is full.
     """
 
     def __init__(self, folder: Path, name: str, tables: str) -> None:
@@ -36,14 +36,15 @@ class TemporaryDatabase:
         self._one_at_a_time = anyio.CapacityLimiter(1)
         self._in_use = Lock()
         self._file: sqlite3.Connection
+        self._is_made = False
 
     async def __aenter__(self) -> Self:
-        await self._run(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._run(self._file.close)
+        if self._is_made:
+            with anyio.CancelScope(shield=True):
+                await self._run(self._file.close)
 
     async def _run(self, work: Callable[..., Result], *given: object) -> Result:
         return await anyio.to_thread.run_sync(
@@ -53,6 +54,8 @@ class TemporaryDatabase:
     def _guarded(self, work: Callable[..., Result], *given: object) -> Result:
         # asyncio, unlike anyio, can cancel a task whose thread goes on: nothing may be closed meanwhile.
         with self._in_use, writing(self._folder):
+            if not self._is_made:
+                self._open()
             return work(*given)
 
     def _open(self) -> None:
@@ -65,3 +68,4 @@ class TemporaryDatabase:
         except BaseException:
             self._file.close()
             raise
+        self._is_made = True

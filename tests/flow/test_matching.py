@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -140,9 +142,55 @@ def test_places_and_problems_agree_with_a_dictionary(
     anyio.run(check)
 
 
+KINDS = [MatchRule(), MatchRule("external_id")]
+names = st.sampled_from(["", *"uvwxyz"])
+some = st.lists(st.tuples(st.sampled_from("ABCDE"), names, names), max_size=6)
+steps = st.lists(st.tuples(st.sampled_from(["places", "keys", "of", "of", "problems"]), some), max_size=8)
+
+Steps = list[tuple[str, list[tuple[str, str, str]]]]
+
+
+async def done(steps: Steps, folder: Path, rule: MatchRule, *, creates: bool) -> list[Any]:
+    found: list[Any] = []
+    async with Matching(folder, rule, creates=creates) as matching:
+        for step, given in steps:
+            keys = [RowKey(name, 0, title, external_id=other) for name, title, other in given]
+            match step:
+                case "places":
+                    places = [Candidate(id_, title, external_id=other) for id_, title, other in given]
+                    await matching.add_places(places)
+                case "keys":
+                    await matching.add_keys(keys)
+                case "of":
+                    found.append(await matching.of(keys))
+                case _:
+                    found.append(await reasons(matching))
+    return found
+
+
+@given(steps=steps, rule=st.sampled_from(KINDS), creates=st.booleans(), few=st.integers(1, 12))
+def test_it_makes_no_difference_how_many_places_are_kept_in_memory(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: Steps,
+    rule: MatchRule,
+    creates: bool,  # noqa: FBT001 - hypothesis gives it by name
+    few: int,
+) -> None:
+    import anyio  # noqa: PLC0415 - hypothesis cannot run an async test itself
+
+    found = []
+    for kept in (0, few, 10_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pipeline.io.few_places.FEW", kept)
+            work = partial(done, steps, tmp_path_factory.getbasetemp(), rule, creates=creates)
+            found.append(anyio.run(work))
+    assert found[1] == found[0]
+    assert found[2] == found[0]
+
+
 async def test_nothing_is_left_on_the_disk(tmp_path: Path) -> None:
     async with Matching(tmp_path, MatchRule()) as matching:
-        await matching.add_places([Candidate(str(n), str(n), details="x" * 1000) for n in range(1000)])
+        await matching.add_places([Candidate(str(n), str(n), details="x" * 100) for n in range(20_000)])
         assert not (tmp_path / "matching.db").exists()
     assert not (tmp_path / "matching.db").exists()
 

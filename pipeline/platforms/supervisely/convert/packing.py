@@ -49,8 +49,9 @@ def pack_row(
     of `figures` for `figures.bulk.add`, in which alpha masks have their `bitmap` inside, to be taken out and
     sent after it.
 
-    The digest is that of what the row means, so that an edit which has arrived is known by what the image says
-    then. It takes as long as all else here, so a row that is not edited `in_place` gets that of its payload.
+    The digest is that of what the row means, so that an edit which has arrived is known by what the image
+    says then. To find that takes as long as all else here, so a row that is not edited `in_place` gets the
+    digest of its payload.
 
     A row that is to be appended keeps what is there; of its own labels those are added that say something
     which no label there says. Raises RowError for anything that must not be sent.
