@@ -225,6 +225,7 @@ def _line(
     rows = min(engine.bundle_rows, limits.open_rows)
     opening = BatchRule(rows, OPEN_BYTES, engine.linger, _first(rows))
     codec = ends.features.mask_codec or ""
+    early = codec_for(codec, job.operations, plan.mode)
     saved_rows, saved_bytes = (
         min(engine.bundle_rows, limits.max_rows),
         min(engine.bundle_bytes, limits.max_bytes),
@@ -232,9 +233,10 @@ def _line(
     return flow.Line(
         source=ends.source,
         target=ends.target,
-        codec=codec,
+        # What is added to labels that are there is encoded with them: they may be in another notation.
+        codec="" if early and plan.mode is not Mode.APPEND else codec,
         encoder=encoder,
-        early=Early(encoder, codec_for(codec, job.operations, plan.mode), record.timed),
+        early=Early(encoder, early, record.timed),
         editor=Editor(job.operations, encoder),
         record=record,
         plan=plan,

@@ -29,6 +29,7 @@ from pipeline.platforms.supervisely.convert import (
     Merged,
     Opened,
     Project,
+    blank_row,
     drafted,
     merge_meta,
     pack_row,
@@ -282,7 +283,10 @@ class SuperviselyTarget:
             self._claim(task, image)
             held = found.get(image.id, Found({}))
             edits = self._plan.mode is Mode.EDIT  # then a label that is lost has to be told
-            existing = self._project.read(image, held if edits else held.finished(), self._known)
+            if held.annotation or edits:
+                existing = self._project.read(image, held if edits else held.finished(), self._known)
+            else:
+                existing = blank_row(image)
         except RowError as error:
             return Rejection(task.key, "open", str(error), task.row)
         opened = Opened(image, held.annotation or None, held.geometries)

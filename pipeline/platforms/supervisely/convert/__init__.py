@@ -8,7 +8,7 @@ from pipeline.platforms.supervisely.convert.merging import Merged, merge_meta
 from pipeline.platforms.supervisely.convert.ontology import read_ontology
 from pipeline.platforms.supervisely.convert.packing import bulk_body, extra_figures, pack_row
 from pipeline.platforms.supervisely.convert.project import Opened, Project, Read, Rules, project_of
-from pipeline.platforms.supervisely.convert.reading import alpha_figures, read_row, stays
+from pipeline.platforms.supervisely.convert.reading import alpha_figures, blank_row, read_row, stays
 
 __all__ = [
     "GeometryError",
@@ -18,6 +18,7 @@ __all__ = [
     "Read",
     "Rules",
     "alpha_figures",
+    "blank_row",
     "bulk_body",
     "drafted",
     "extra_figures",

@@ -103,6 +103,11 @@ def read_row(
     )
 
 
+def blank_row(image: Image) -> LabelRow:
+    """Return the row of an image without an annotation that was read."""
+    return LabelRow(image.key, image.name, media=(_media(image, _size(image, {})),), metadata=image.meta)
+
+
 def _size(image: Image, said: Mapping[str, Any]) -> tuple[int, int] | None:
     """Height and width of the image, as it says itself, else as its annotation does."""
     if image.height and image.width:
