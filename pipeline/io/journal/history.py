@@ -20,6 +20,24 @@ REJECTS_AT_ONCE = 50
 _ELSEWHERE = frozenset({"source", "target", "rows"})
 """Parts of a job that say which rows go where: with others, a retry would be another run."""
 
+# Made once: to put a statement together takes longer than to execute it.
+_LAST = sa.select(run).order_by(run.c.run.desc()).limit(1)
+_LAST_OF_JOB = _LAST.where(run.c.job == sa.bindparam("job"))
+_LATEST = sa.select(sa.func.max(run.c.id))
+_COUNTS = (
+    sa.select(row.c.status, sa.func.count().label("rows"))
+    .join_from(run, row, row.c.n.between(run.c.run * ROWS, (run.c.run + 1) * ROWS - 1))
+    .where(run.c.id == sa.bindparam("id"))
+    .group_by(row.c.status)
+)
+_number = sa.bindparam("number", type_=sa.Integer)
+_END = run.update().where(run.c.run == _number).values(ended=sa.bindparam("now"), outcome=sa.bindparam("how"))
+_KEPT = (Status.REJECTED, Status.PENDING, Status.INTENT)
+_DROP = reject.delete().where(
+    of_run(reject.c.n, _number),
+    ~sa.select(row.c.n).where(row.c.n == reject.c.n, row.c.status.in_(_KEPT)).exists(),
+)
+
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -37,8 +55,7 @@ def begin(
 ) -> tuple[RunRecord, int]:
     """Continue the job's unfinished run or start one; return it and its number. Raises UsageError."""
     connection.exec_driver_sql(BEGIN)
-    newest = sa.select(run).order_by(run.c.run.desc()).limit(1)
-    last = connection.execute(newest.where(run.c.job == job)).first()
+    last = connection.execute(_LAST_OF_JOB, {"job": job}).first()
     unfinished = last is not None and last.ended is None
     if last is not None and unfinished and not new:
         changed = _changed(last, fingerprint)
@@ -51,7 +68,7 @@ def begin(
     if last is not None and unfinished:
         ended = run.update().where(run.c.run == last.run).values(ended=now.isoformat(), outcome=ABANDONED)
         connection.execute(ended)
-    latest = connection.scalar(sa.select(sa.func.max(run.c.id)))
+    latest = connection.scalar(_LATEST)
     started = now
     while latest is not None and run_id(started) <= latest:
         # The clock was set back, or stands still.
@@ -95,10 +112,8 @@ def end(connection: sa.Connection, number: int, now: datetime, outcome: str) -> 
 
     A row that was to be tried again and did not come again is in no other place, so its line stays.
     """
-    kept = (Status.REJECTED, Status.PENDING, Status.INTENT)
-    rejected = sa.select(row.c.n).where(row.c.n == reject.c.n, row.c.status.in_(kept))
-    connection.execute(run.update().where(run.c.run == number).values(ended=now.isoformat(), outcome=outcome))
-    connection.execute(reject.delete().where(of_run(reject.c.n, number), ~rejected.exists()))
+    connection.execute(_END, {"number": number, "now": now.isoformat(), "how": outcome})
+    connection.execute(_DROP, {"number": number})
 
 
 async def runs(store: Store) -> list[RunRecord]:
@@ -108,16 +123,13 @@ async def runs(store: Store) -> list[RunRecord]:
 
 async def last_run(store: Store, job: str | None) -> RunRecord | None:
     """Return the last run, of one job or of any."""
-    newest = sa.select(run).order_by(run.c.run.desc()).limit(1)
-    found = await store.read(newest if job is None else newest.where(run.c.job == job))
+    found = await (store.read(_LAST) if job is None else store.read(_LAST_OF_JOB, job=job))
     return _record(found[0]) if found else None
 
 
 async def counts(store: Store, id_: str) -> dict[str, int]:
     """Return how many rows of a run have each status; a status that none has is left out. UsageError."""
-    of_it = row.c.n.between(run.c.run * ROWS, (run.c.run + 1) * ROWS - 1)
-    counted = sa.select(row.c.status, sa.func.count().label("rows")).join_from(run, row, of_it)
-    read = await store.read(counted.where(run.c.id == id_).group_by(row.c.status))
+    read = await store.read(_COUNTS, id=id_)
     if not read:
         await _run(store, id_)
     found = {each.status: each.rows for each in read}

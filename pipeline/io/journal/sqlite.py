@@ -2,8 +2,11 @@
 
 import errno
 import os
-from collections.abc import AsyncIterator, Iterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -48,18 +51,24 @@ async def connected(path: Path, in_use: Lock, *, must_exist: bool) -> AsyncItera
             await anyio.to_thread.run_sync(_close, connection, in_use)
 
 
-def _opened(path: Path) -> sa.Connection:
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)),
-        connect_args={
-            "timeout": BUSY_SECONDS,
-            "isolation_level": "IMMEDIATE",
-            "cached_statements": 16,
-            "check_same_thread": False,
-        },
-        poolclass=NullPool,
+def _connected() -> sqlite3.Connection:
+    return sqlite3.connect(
+        _path.get(),
+        timeout=BUSY_SECONDS,
+        isolation_level="IMMEDIATE",
+        cached_statements=16,
+        check_same_thread=False,
     )
-    connection = engine.connect()
+
+
+_path: ContextVar[Path] = ContextVar("path")
+_engine = sa.create_engine("sqlite://", creator=_connected, poolclass=NullPool)
+"""One for all journals, at the path that is set: so a statement is compiled once in a process."""
+
+
+def _opened(path: Path) -> sa.Connection:
+    _path.set(path)
+    connection = _engine.connect()
     try:
         for pragma in _PRAGMAS:
             connection.exec_driver_sql(pragma)
@@ -74,7 +83,6 @@ def _close(connection: sa.Connection, in_use: Lock) -> None:
     # A task that is cancelled does not end its thread; to close what that one uses would end the interpreter.
     with in_use:
         connection.close()
-        connection.engine.dispose()
 
 
 def _make(path: Path, *, must_exist: bool) -> None:
@@ -94,7 +102,7 @@ def _prepare(connection: sa.Connection, path: Path) -> None:
     connection.exec_driver_sql(BEGIN)
     found = sa.inspect(connection).get_table_names()
     if not found:
-        metadata.create_all(connection, checkfirst=False)
+        _create(connection, metadata)
         connection.execute(labelferry.insert().values(version=VERSION))
     elif labelferry.name not in found:
         raise UsageError(f"{path} is a database, but not a journal of labelferry; name another file")
@@ -106,8 +114,22 @@ def _prepare(connection: sa.Connection, path: Path) -> None:
                 "labelferry; install that one, or name another file"
             )
     connection.commit()
-    own.create_all(connection, checkfirst=False)
+    _create(connection, own)
     connection.commit()
+
+
+def _create(connection: sa.Connection, tables: sa.MetaData) -> None:
+    for statement in _statements(tables):
+        connection.exec_driver_sql(statement)
+
+
+@cache
+def _statements(tables: sa.MetaData) -> Sequence[str]:
+    """Return what makes the tables, compiled once in a process."""
+    found: list[str] = []
+    mock = sa.create_mock_engine("sqlite://", lambda made, *_, **__: found.append(str(made.compile(_engine))))
+    tables.create_all(mock, checkfirst=False)
+    return found
 
 
 def listed(name: str) -> sa.TableValuedAlias:

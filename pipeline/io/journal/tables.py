@@ -64,7 +64,7 @@ ROWS = 1 << 32
 """Numbers of rows that a run has: run 3 has those from 3 * ROWS on."""
 
 
-def of_run(column: sa.ColumnElement[int], number: int) -> sa.ColumnElement[bool]:
+def of_run(column: sa.ColumnElement[int], number: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
     """Return the condition that a row's number is one of a run's."""
     return column.between(number * ROWS, (number + 1) * ROWS - 1)
 
