@@ -22,13 +22,18 @@ from pipeline.core.labels import (
 from pipeline.core.losses import Note
 from pipeline.core.masks import MaskError
 from pipeline.errors import RowError
-from pipeline.platforms.supervisely.convert.geometry import Drawn, GeometryError, kind_of, read_geometry
+from pipeline.platforms.supervisely.convert.geometry import (
+    NO_NODES,
+    Drawn,
+    GeometryError,
+    kind_of,
+    read_geometry,
+)
 from pipeline.platforms.supervisely.convert.project import Project, Read, json_of
 from pipeline.platforms.supervisely.convert.tags import TagsError, read_tags
 from pipeline.platforms.supervisely.wire import PLATFORM, Image, Json, JsonValue, is_size, text_of
 
 _sorted = msgspec.json.Encoder(order="sorted")
-_NOWHERE = Drawn(0, 0)
 
 
 @dataclass(slots=True)
@@ -37,7 +42,8 @@ class _Reading:
 
     image: Image
     project: Project
-    size: tuple[int, int] | None
+    picture: Drawn
+    """The image, for what has no nodes."""
     geometries: Mapping[int, Json]
     notes: list[Note] = field(default_factory=list)
     others: list[Json] = field(default_factory=list)
@@ -76,7 +82,7 @@ def read_row(
     """
     said: Json = annotation or {}
     size = _size(image, said)
-    reading = _Reading(image, project, size, geometries or {})
+    reading = _Reading(image, project, Drawn(*(size or (0, 0))), geometries or {})
     labels = said.get("objects") or ()
     if not isinstance(labels, list | tuple):
         raise reading.refuse("its labels", f"'objects': found {labels!r:.60}, expected a list of labels")
@@ -161,9 +167,12 @@ def _object(reading: _Reading, at: int, label: JsonValue) -> ObjectInstance | No
         known = reading.project.classes.get(name)
         kind = kind_of(label, known.shape if known is not None else None)
         whole = _with_bitmap(reading, label) if kind == "alpha_mask" else label
-        height, width = reading.size or (0, 0)
-        nodes = known.nodes if known is not None else _NOWHERE.nodes
-        geometry = read_geometry(kind, whole, Drawn(height, width, nodes))
+        place = (
+            reading.picture
+            if known is None or known.nodes is NO_NODES
+            else reading.picture._replace(nodes=known.nodes)
+        )
+        geometry = read_geometry(kind, whole, place)
         said = read_tags(label.get("tags"), reading.project)
         number = _identity(reading, label)
         group = label.get("instance")
@@ -228,7 +237,8 @@ _BY_MODEL = Provenance(manual=False)
 def _provenance(label: Json) -> Provenance:
     """A label was made by a person, by a model, or by a model and then corrected by a person."""
     manual = not (label.get("nnCreated") and label.get("nnUpdated"))
-    created, author, edited = (text_of(label.get(key)) for key in ("createdAt", "labelerLogin", "updatedAt"))
+    created, edited = text_of(label.get("createdAt")), text_of(label.get("updatedAt"))
+    author = text_of(label.get("labelerLogin"))
     if created is None and author is None and edited is None:
         return (_BY_HAND if manual else _BY_MODEL) if "nnCreated" in label else NO_PROVENANCE
     return Provenance(created, author, edited, manual=manual)
