@@ -1,4 +1,4 @@
-"""The samples of a dataset, as they came, on disk: in order, found by uuid."""
+"""The samples of a dataset, as they came: in order, found by uuid."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The images of a project, as they were listed, on disk: in order, found by id."""
+"""The images of a project, as they were listed: in order, found by id."""
 
 from collections.abc import Sequence
 from pathlib import Path
