@@ -146,8 +146,8 @@ class PackedRow:
     payload: bytes
     labels: int
     digest: str
-    """blake2 of what is written, the same in every run. For a row edited in place, of what it means, without
-    times and authors: it is compared with what the target holds."""
+    """blake2 of what is written or of what it means, the same in every run. For a row edited in place it is
+    the latter, without times and authors: it is compared with what the target holds."""
     unchanged: bool = False
     """The target holds exactly this already; it is not sent."""
     losses: tuple[Loss, ...] = ()

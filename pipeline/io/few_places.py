@@ -5,8 +5,9 @@ from typing import Final, TypeAlias
 
 from pipeline.core.rows import Place, Rejection, RowKey
 
-FEW: Final = 10_000
-"""Places and keys that are kept."""
+FEW_BYTES: Final = 4 * 1024 * 1024
+"""Of the texts of places and keys that are kept, and of what holds them."""
+_HOLDER: Final = 400  # bytes of a row without its texts
 
 PlaceRow: TypeAlias = tuple[str | None, str, str, str | None]
 """What a row of the target is matched by, its id, its title and its details."""
@@ -30,10 +31,11 @@ class FewPlaces:
         """None where several rows of the target have the value."""
         self._users: dict[str | None, str | None] = {}
         """The key that has the value, None where several have it."""
+        self._bytes = 0
 
     def add_places(self, rows: Sequence[PlaceRow]) -> bool:
         """Add rows of the target, or return False where they are too many."""
-        if len(self.places) + len(rows) > FEW:
+        if not self._has_room(rows):
             return False
         self.places += rows
         for row in rows:
@@ -44,13 +46,17 @@ class FewPlaces:
 
     def add_keys(self, rows: Sequence[KeyRow]) -> bool:
         """Add keys of the source, or return False where they are too many."""
-        if len(self.keys) + len(rows) > FEW:
+        if not self._has_room(rows):
             return False
         self.keys += rows
         for value, key, *_ in rows:
             if self._users.setdefault(value, key) != key:
                 self._users[value] = None
         return True
+
+    def _has_room(self, rows: Sequence[PlaceRow] | Sequence[KeyRow]) -> bool:
+        self._bytes += sum(_HOLDER + sum(len(text) for text in row if isinstance(text, str)) for row in rows)
+        return self._bytes <= FEW_BYTES
 
     def all_found(self) -> bool:
         """Whether every key has a place of its own."""

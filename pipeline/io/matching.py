@@ -1,6 +1,6 @@
 """Matches the keys of a source with the rows that a target lists, in flat memory: many of them on disk."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import chain
@@ -13,7 +13,7 @@ import msgspec
 from pipeline.core.rows import Place, Rejection, RowKey
 from pipeline.io.few_places import FewPlaces
 from pipeline.io.streams import batched
-from pipeline.io.temporary import TemporaryDatabase
+from pipeline.io.temporary import Result, TemporaryDatabase
 from pipeline.ports import MatchRule
 
 AT_ONCE = 1000
@@ -129,19 +129,20 @@ class Matching(TemporaryDatabase):
         self._indexed = False
         self._keyed = False
         self._few: FewPlaces | None = FewPlaces()
+        self._left: FewPlaces | None = None
 
     async def add_places(self, batch: Sequence[Candidate]) -> None:
         """Add rows of the target's listing. An id that is listed twice counts once."""
         rows = [(_value(self._rule, place), place.id, place.title, place.details) for place in batch]
         if self._few is None or not self._few.add_places(rows):
-            await self._add(_PLACE, rows)
+            await self._ask(self._insert, _PLACE, rows)
 
     async def add_keys(self, batch: Sequence[RowKey]) -> None:
         """Add keys of the source, in source order."""
         self._keyed = True
         rows = [(_value(self._rule, key), key.key, key.ordinal, key.title, key.labels) for key in batch]
         if self._few is None or not self._few.add_keys(rows):
-            await self._add(_SOURCE, rows)
+            await self._ask(self._insert, _SOURCE, rows)
 
     async def add_source(self, keys: AsyncIterable[RowKey]) -> None:
         """Add all keys of a source, some at a time."""
@@ -155,32 +156,32 @@ class Matching(TemporaryDatabase):
             values = [_value(self._rule, key) for key in keys]
             if found := self._few.of(values, keys):
                 return found
-            await self._write_down()
-        return await self._run(self._places, keys)
+        return await self._ask(self._places, keys)
 
     async def problems(self) -> AsyncIterator[Rejection]:
         """Give the keys that were added and are missing, ambiguous or twice used, in source order."""
         if self._few is not None and self._few.all_found():
             return
-        await self._write_down()
         last = 0
         while True:
-            last, found = await self._run(self._some_problems, last)
+            last, found = await self._ask(self._some_problems, last)
             if not found:
                 return
             for problem in found:
                 yield problem
 
-    async def _add(self, statement: tuple[str, int], rows: Sequence[tuple[object, ...]]) -> None:
-        await self._write_down()
-        await self._run(self._insert, statement, rows)
+    async def _ask(self, work: Callable[..., Result], *given: object) -> Result:
+        """Do this in the file, for which memory is left: who asks first is answered first."""
+        if self._few is not None:
+            self._left, self._few = self._few, None
+        return await self._run(self._there, work, *given)
 
-    async def _write_down(self) -> None:
-        """Leave memory for the file."""
-        few, self._few = self._few, None
+    def _there(self, work: Callable[..., Result], *given: object) -> Result:
+        few, self._left = self._left, None
         if few is not None:
             for statement, rows in ((_PLACE, few.places), (_SOURCE, few.keys), (_USED, few.used)):
-                await self._run(self._insert, statement, rows)
+                self._insert(statement, rows)
+        return work(*given)
 
     def _insert(self, statement: tuple[str, int], rows: Sequence[tuple[object, ...]]) -> None:
         # Sorting once is far quicker than keeping an index in order for every row.

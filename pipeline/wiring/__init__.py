@@ -233,8 +233,7 @@ def _line(
     return flow.Line(
         source=ends.source,
         target=ends.target,
-        # What is added to labels that are there is encoded with them: they may be in another notation.
-        codec="" if early and plan.mode is not Mode.APPEND else codec,
+        codec="" if early else codec,
         encoder=encoder,
         early=Early(encoder, early, record.timed),
         editor=Editor(job.operations, encoder),

@@ -23,7 +23,7 @@ from pipeline.core.labels import (
     Raw,
 )
 from pipeline.core.losses import LossKind
-from pipeline.core.masks import AlphaMask, Mask
+from pipeline.core.masks import AlphaMask, EncodedMask, Mask
 from pipeline.core.ontology import AttributeKind, ClassDef, Ontology
 from pipeline.core.rows import LabelTask, MediaMode, Mode, RowKey
 from pipeline.errors import UsageError
@@ -223,6 +223,14 @@ async def test_what_an_export_cannot_hold_is_named(tmp_path: Path) -> None:
     assert LossKind.FRAMES in {loss.what for loss in done.packed[0].losses}
     done = await bring(tmp_path / "b", tasks_from([row_of(CAR_BOX, media=(Media("a.png"),))]))
     assert "nobody says how large its image is" in done.rejected[0].reason
+
+
+async def test_a_mask_that_came_broken_rejects_its_row_alone(tmp_path: Path) -> None:
+    broken = drawn("blob", EncodedMask(*SIZE, "bitmap_png", "broken!"))
+    rows = [row_of(broken), row_of(CAR_BOX, key="2", title="b.png")]
+    done = await bring(tmp_path / "a", tasks_from(rows), keyed=False)
+    assert [row.key.key for row in done.packed] == ["2"]
+    assert "a bitmap is no JSON" in done.rejected[0].reason
 
 
 async def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -26,6 +26,17 @@ async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
         assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
 
 
+@pytest.mark.parametrize("name", ["file:a.db", "a b%20c#d.db", "é'\".db"])
+async def test_the_file_has_the_name_that_was_given(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with open_journal(f"sqlite:///{name}") as journal:
+        await journal.begin("job", {})
+    assert {path.name for path in tmp_path.iterdir()} <= {name, f"{name}-journal"}
+    assert Path(name).stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,8 +125,6 @@ async def test_rows_match_by_what_the_job_names(
 def test_places_and_problems_agree_with_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, listing: list[tuple[str, str]], wanted: list[str]
 ) -> None:
-    import anyio  # noqa: PLC0415 - hypothesis cannot run an async test itself
-
     async def check() -> None:
         keys = [key(f"k{n}", title, n) for n, title in enumerate(wanted)]
         async with Matching(tmp_path_factory.getbasetemp(), MatchRule()) as matching:
@@ -176,16 +175,29 @@ def test_it_makes_no_difference_how_many_places_are_kept_in_memory(
     creates: bool,  # noqa: FBT001 - hypothesis gives it by name
     few: int,
 ) -> None:
-    import anyio  # noqa: PLC0415 - hypothesis cannot run an async test itself
-
     found = []
-    for kept in (0, few, 10_000):
+    for kept in (0, 400 * few, 1 << 22):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pipeline.io.few_places.FEW", kept)
+            patch.setattr("pipeline.io.few_places.FEW_BYTES", kept)
             work = partial(done, steps, tmp_path_factory.getbasetemp(), rule, creates=creates)
             found.append(anyio.run(work))
     assert found[1] == found[0]
     assert found[2] == found[0]
+
+
+async def test_who_asks_first_has_the_place_also_while_places_leave_memory(matching: Matching) -> None:
+    await matching.add_places([Candidate(f"P{n}", f"t{n}") for n in range(20)])
+    found: dict[int, list[str | None]] = {0: ids(await matching.of([key("a", "t1")]))}
+
+    async def ask(number: int, *keys: RowKey) -> None:
+        found[number] = ids(await matching.of(keys))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask, 1, key("b", "missing"), key("x", "t2"))
+        group.start_soon(ask, 2, key("y", "t2"))
+        group.start_soon(ask, 3, key("c", "t1"))
+        group.start_soon(ask, 4, key("a", "t1"), key("d", "t4"))
+    assert found == {0: ["P1"], 1: [None, "P2"], 2: [None], 3: [None], 4: ["P1", "P4"]}
 
 
 async def test_nothing_is_left_on_the_disk(tmp_path: Path) -> None:
@@ -324,8 +336,6 @@ async def test_where_rows_match_by_something_else_a_new_one_needs_a_title_of_its
 def test_new_places_and_problems_agree_with_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, listing: list[tuple[str, str]], wanted: list[str]
 ) -> None:
-    import anyio  # noqa: PLC0415 - hypothesis cannot run an async test itself
-
     async def check() -> None:
         keys = [key(f"k{n}", title, n) for n, title in enumerate(wanted)]
         async with Matching(tmp_path_factory.getbasetemp(), MatchRule(), creates=True) as matching:

@@ -53,7 +53,7 @@ async def connected(path: Path, in_use: Lock, *, must_exist: bool) -> AsyncItera
 
 def _connected() -> sqlite3.Connection:
     return sqlite3.connect(
-        _path.get(),
+        _path.get().absolute(),
         timeout=BUSY_SECONDS,
         isolation_level="IMMEDIATE",
         cached_statements=16,

@@ -205,7 +205,10 @@ class DiskTarget:
         place = Place(row.place.id, row.place.title, opened._replace(image=image))
         edited = EditedRow(row.key, place, row.row, row.existing, row.append, row.layers)
         packed = pack_row(edited, self._known.for_row(row.row), inline=True)
-        annotation = msgspec.json.decode(packed.payload, type=Json)["annotation"]
+        try:
+            annotation = msgspec.json.decode(packed.payload, type=Json)["annotation"]
+        except msgspec.DecodeError as error:  # a mask that came encoded is put in as it came
+            raise RowError(f"row {row.row.title or row.row.key!r}: a bitmap is no JSON: {error}") from error
         if not annotation.get("size"):
             raise RowError(
                 f"row {row.row.title or row.row.key!r}: nobody says how large its image is, and an export "
