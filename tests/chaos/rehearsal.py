@@ -227,7 +227,7 @@ def rehearsal(folder: Path, count: int, *arguments: str) -> Iterator[Rehearsal]:
 
 @dataclass(frozen=True)
 class Book:
-    """What a journal says after a kill: which rows are saved, and whether the run has ended."""
+    """What a journal says after a kill: which rows are saved or were found whole; whether the run ended."""
 
     saved: frozenset[str] = frozenset()
     ended: bool = False
@@ -242,7 +242,8 @@ class Book:
         with closing(sqlite3.connect(copy / "labelferry.db")) as book:
             if not book.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchall():
                 return cls()
-            saved = frozenset(key for (key,) in book.execute("SELECT key FROM row WHERE status = 'saved'"))
+            found = book.execute("SELECT key FROM row WHERE status IN ('saved', 'unchanged')")
+            saved = frozenset(key for (key,) in found)
             ended = book.execute("SELECT 1 FROM run WHERE ended IS NOT NULL").fetchall()
             return cls(saved, bool(ended))
 

@@ -10,6 +10,7 @@ from pipeline.io.streams import together
 from pipeline.platforms.supervisely.client import AT_ONCE, Client
 from pipeline.platforms.supervisely.convert import Opened, bulk_body
 from pipeline.platforms.supervisely.figures import Figures, parts_of_rows
+from pipeline.platforms.supervisely.unfinished import Unfinished
 from pipeline.platforms.supervisely.wire import Image
 
 LARGE: Final = 8 * 1024 * 1024
@@ -19,8 +20,9 @@ LARGE: Final = 8 * 1024 * 1024
 class Saving:
     """Remembers which rows of a bundle were saved, so that a repeat sends only the others."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, unfinished: Unfinished) -> None:
         self._client = client
+        self._unfinished = unfinished
         self._saved: set[str] = set()
 
     async def save(self, bundle: Bundle) -> SaveReport:
@@ -46,7 +48,42 @@ class Saving:
             return error
         return None
 
+    async def finish(self) -> Mapping[str, str]:
+        """Write the rows that an earlier run has left half written. Returns why some cannot be, by image.
+
+        Raises TransientError.
+        """
+        refused: dict[str, str] = {}
+        for part in parts_of(await self._unfinished.left()):
+            try:
+                await self._part(part, None)
+            except BundleRefused:
+                refused |= await self._finish_each(part)
+        return refused
+
+    async def _finish_each(self, rows: Sequence[PackedRow]) -> Mapping[str, str]:
+        """Do so one by one: a row that is refused, as its image is gone, holds up no other."""
+        refused: dict[str, str] = {}
+        for row in rows:
+            try:
+                await self._part([row], None)
+            except BundleRefused as refusal:
+                refused[row.place.title] = str(refusal)
+        return refused
+
     async def _part(self, rows: Sequence[PackedRow], tries: int | None) -> None:
+        apart = [row for row in rows if b"\n" in row.payload]
+        if apart:
+            await self._unfinished.keep(apart)
+        try:
+            await self._written(rows, apart, tries)
+        except BundleRefused:
+            await self._unfinished.done(apart)
+            raise
+
+    async def _written(
+        self, rows: Sequence[PackedRow], apart: Sequence[PackedRow], tries: int | None
+    ) -> None:
         try:
             await self._put(rows, tries)
         except BundleRefused as refusal:
@@ -61,9 +98,10 @@ class Saving:
                 raise _all_of(failed) from refusal
             return
         self._saved.update(row.place.id for row in rows if b"\n" not in row.payload)
-        for part in parts_of_rows([row for row in rows if b"\n" in row.payload]):
+        for part in parts_of_rows(apart):
             dataset = image_of(part[0]).dataset_id
             await Figures(self._client, dataset, part, partial(self._put, part, tries)).add(tries)
+            await self._unfinished.done(part)
             self._saved.update(row.place.id for row in part)
 
     async def _put(self, rows: Sequence[PackedRow], tries: int | None) -> None:

@@ -21,7 +21,7 @@ from pipeline.core.rows import (
     SaveReport,
 )
 from pipeline.errors import RowError, Stopped, TransientError, UsageError
-from pipeline.events import Created
+from pipeline.events import Created, NoteSeen
 from pipeline.io.matching import Candidate, Matching, OwnTitle
 from pipeline.io.streams import together
 from pipeline.platforms.supervisely.client import LIMITS
@@ -41,6 +41,7 @@ from pipeline.platforms.supervisely.listing import list_all
 from pipeline.platforms.supervisely.project import Found, OpenProject, image_of
 from pipeline.platforms.supervisely.saving import Saving
 from pipeline.platforms.supervisely.spool import Head, Spool
+from pipeline.platforms.supervisely.unfinished import Unfinished
 from pipeline.platforms.supervisely.wire import PLATFORM, Image
 from pipeline.ports import MatchRule, Places, Plan, Tools
 
@@ -57,7 +58,7 @@ class SuperviselyTarget:
         self._settings = project.settings
         self._tools = tools
         self._stack = stack
-        self._saving = Saving(project.client)
+        self._saving = Saving(project.client, Unfinished(tools.scratch))
         self._creation = Creation(project, tools.emit)
         self._images = Images(project.client, project.settings, tools.media)
         self._lock = anyio.Lock(fast_acquire=True)
@@ -118,12 +119,18 @@ class SuperviselyTarget:
         try:
             await together([self._look, open_files])
             if self._exists:
+                await self._finish()
                 await self._list(matching)
         except TransientError as error:
-            raise Stopped(f"the images of the Supervisely project could not be listed: {error}") from error
+            raise Stopped(f"the images of the Supervisely project could not be looked at: {error}") from error
         if keys is not None:
             await matching.add_source(keys)
         return matching
+
+    async def _finish(self) -> None:
+        """Write whole what an earlier run has left half written."""
+        for image, why in (await self._saving.finish()).items():
+            self._tools.emit(NoteSeen(image, None, "unfinished save", f"it cannot be ended: {why}"))
 
     def _own_title(self, rule: MatchRule) -> OwnTitle:
         """Say with whom a new image may share its name: names are unique in each dataset only."""
