@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import Job, run
+from pipeline import Job, Report, run
 from pipeline.core.geometry import Box
 from pipeline.core.labels import LabelRow, ObjectInstance, Occurrence
 from pipeline.events import Event, RequestDone
@@ -56,8 +56,8 @@ async def go(
     listeners: Sequence[Callable[[Event], None]],
     source: list[LabelRow] | None,
     job: Mapping[str, Any],
-) -> bool:
-    """Run a job, and say whether it was cut off."""
+) -> Report | None:
+    """Run a job; None where it was cut off."""
     whole = {
         "name": "edit",
         "target": server.target(),
@@ -72,9 +72,9 @@ async def go(
         except BaseException as error:
             if not was_cut(error):
                 raise
-            return True
+            return None
     assert report.exit_code == 0
-    return False
+    return report
 
 
 def kept(folder: Path) -> list[Path]:
@@ -95,9 +95,9 @@ async def ends(folder: Path, requests: int, job: Mapping[str, Any]) -> tuple[boo
     async with local(folder, ROWS, meta=META) as server:
         await server.run(list(ROWS), name="fill")
         source = MORE if "mode" in job else None
-        cut = await go(server, [after(requests)], source, job)
+        cut = await go(server, [after(requests)], source, job) is None
         if cut:
-            assert not await go(server, [], source, job)
+            assert await go(server, [], source, job)
         assert not kept(folder)
         return cut, await state(server)
 
@@ -112,5 +112,21 @@ async def test_a_run_that_is_cut_off_after_any_request_loses_and_doubles_nothing
     while cut:
         cut, found = await ends(tmp_path / str(requests), requests, job)
         assert found == meant, f"cut off after {requests} requests"
+        requests += 1
+    assert requests > 12
+
+
+async def test_rows_that_say_something_else_after_the_cut_are_written_as_they_say(tmp_path: Path) -> None:
+    first = [with_islands(boxes(row.title, 2)) for row in ROWS]
+    then = [boxes(row.title, 7) for row in ROWS]
+    requests, cut = 1, True
+    while cut:
+        async with local(tmp_path / str(requests), ROWS, meta=META) as server:
+            cut = await go(server, [after(requests)], first, {"mode": "replace"}) is None
+            if cut:
+                report = await go(server, [], then, {"mode": "replace"})
+                assert report is not None
+                found = list((await server.counts()).values())
+                assert found.count(7) == report.rows["saved"], f"cut off after {requests} requests"
         requests += 1
     assert requests > 12

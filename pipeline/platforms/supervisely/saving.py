@@ -59,6 +59,7 @@ class Saving:
                 await self._part(part, None)
             except BundleRefused:
                 refused |= await self._finish_each(part)
+        self._saved.clear()  # what the rows of this run say of these images is still to be written
         return refused
 
     async def _finish_each(self, rows: Sequence[PackedRow]) -> Mapping[str, str]:
