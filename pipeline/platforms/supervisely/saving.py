@@ -24,6 +24,7 @@ class Saving:
         self._client = client
         self._unfinished = unfinished
         self._saved: set[str] = set()
+        self._left: Sequence[PackedRow] = ()
 
     async def save(self, bundle: Bundle) -> SaveReport:
         """Save the rows: requests of some rows of one dataset each, all at once, and then their figures.
@@ -48,13 +49,14 @@ class Saving:
             return error
         return None
 
-    async def finish(self) -> Mapping[str, str]:
-        """Write the rows that an earlier run has left half written. Returns why some cannot be, by image.
+    async def look(self) -> None:
+        """See which rows an earlier run has left half written."""
+        self._left = await self._unfinished.left()
 
-        Raises TransientError.
-        """
+    async def finish(self) -> Mapping[str, str]:
+        """Write the rows that were seen so. Returns why some cannot be, by image. Raises TransientError."""
         refused: dict[str, str] = {}
-        for part in parts_of(await self._unfinished.left()):
+        for part in parts_of(self._left):
             try:
                 await self._part(part, None)
             except BundleRefused:

@@ -115,6 +115,7 @@ class SuperviselyTarget:
         async def open_files() -> None:
             await self._stack.enter_async_context(matching)
             self._spool = await self._stack.enter_async_context(Spool(self._tools.scratch))
+            await self._saving.look()
 
         try:
             await together([self._look, open_files])
