@@ -44,7 +44,7 @@ OPEN_BYTES = 256 * 1024 * 1024
 LARGE = 500
 """Rows of a bundle from which the first one has a quarter of them: the stages behind it have work while the
 others are on their way."""
-HEAD_START = 0.005
+HEAD_START = 0.002
 """Seconds in which a target's first questions leave, before reading ahead takes the processor."""
 REJECTS_AT_ONCE = 500
 WORK_FOLDER = ".labelferry"

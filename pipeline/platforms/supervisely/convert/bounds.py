@@ -20,11 +20,26 @@ def check_inside(geometry: Geometry, place: Drawn) -> None:
     if not (place.width and place.height):
         return
     right, bottom = place.width + TOLERANCE, place.height + TOLERANCE
+    if type(geometry) is Box and _holds(geometry, right, bottom):
+        return
     for x, y in _points(geometry):
         if x < -TOLERANCE or y < -TOLERANCE or x > right or y > bottom:
             size = f"{place.width} x {place.height}"
             message = f"the point ({x:g}, {y:g}) lies outside the picture of {size} pixels"
             raise GeometryError(f"{message}; add `clip: {{}}` to the operations")
+
+
+def _holds(box: Box, right: float, bottom: float) -> bool:
+    """Whether a box is inside: what nearly all labels are is asked first, in a fraction of the time."""
+    x, y = box.x, box.y
+    return (
+        x >= -TOLERANCE
+        and y >= -TOLERANCE
+        and -TOLERANCE <= x + box.width <= right
+        and -TOLERANCE <= y + box.height <= bottom
+        and x <= right
+        and y <= bottom
+    )
 
 
 def _points(geometry: Geometry) -> Iterable[XY]:
