@@ -69,7 +69,7 @@ async def go(
     with exported(server.running.environment):
         try:
             report = await run(Job.from_mapping(whole), listeners=listeners)
-        except BaseException as error:
+        except (CutError, BaseExceptionGroup) as error:
             if not was_cut(error):
                 raise
             return None

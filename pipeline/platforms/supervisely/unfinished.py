@@ -58,7 +58,7 @@ class Unfinished:
 
     def _write(self, path: Path, data: bytes) -> None:
         with writing(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(0o700, parents=True, exist_ok=True)  # labels are for their owner only
         write_beside(path, [data])
         publish(path)
 
