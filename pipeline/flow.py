@@ -141,7 +141,7 @@ async def pack(line: Line, rows: Receive[EditedRow], to_bundle: Send[PackedRow])
             arranged = [guarded(row, line.target.arrange) for row in chunk]
         with line.record.timed("encode"):
             going = [row for row in arranged if isinstance(row, EditedRow)]
-            encoded = iter(await line.encoder.encode(going, line.codec))
+            encoded = iter(await line.encoder.encode(going, line.codec) if line.codec else going)
         with line.record.timed("pack"):
             return [
                 guarded(row, partial(packed, line, next(encoded))) if isinstance(found, EditedRow) else found

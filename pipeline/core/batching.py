@@ -10,7 +10,8 @@ Item = TypeVar("Item")
 class BatchRule:
     """At most `rows` rows and `size` bytes; no row waits longer than `linger` seconds.
 
-    `first`: the rows of the first batch, where it is to be a smaller one.
+    `first`: the rows of the first batch, where it is to be a smaller one. Each may have twice as many as the
+    one before it then, up to `rows`.
     """
 
     rows: int
@@ -52,6 +53,6 @@ class Batcher(Generic[Item]):
 
     def take(self) -> list[Item]:
         """Return what was collected, and start afresh."""
-        self._rows = self._rule.rows
+        self._rows = min(2 * self._rows, self._rule.rows)
         items, self._items, self._size, self._due = self._items, [], 0, float("inf")
         return items

@@ -39,14 +39,11 @@ def with_masks(row: LabelRow, codec: str, encoded: Sequence[EncodedMask]) -> Lab
     """Put the encoded masks where `masks_of` found the masks."""
     rest = iter(encoded)
     objects = list(row.objects)
-    masked = [
-        at
-        for at, item in enumerate(objects)
-        for found in item.occurrences.values()
-        if type(found.geometry) in _MASKS and _differs(found.geometry, codec)
-    ]
-    for at in dict.fromkeys(masked):
-        objects[at] = _with_masks(objects[at], codec, rest)
+    for at, item in enumerate(objects):
+        for found in item.occurrences.values():
+            if type(found.geometry) in _MASKS and _differs(found.geometry, codec):
+                objects[at] = _with_masks(item, codec, rest)
+                break
     return row.with_objects(tuple(objects))
 
 

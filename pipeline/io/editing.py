@@ -27,7 +27,7 @@ class Editor:
 
     operations: Sequence[Operation]
     encoder: Encoder
-    _one_thread: OneThread = field(default_factory=OneThread)
+    _one_thread: OneThread = field(default_factory=partial(OneThread, "user functions"))
 
     async def edit(self, rows: Sequence[OpenRow]) -> list[EditedRow | Rejection]:
         """Apply every operation to every row, in order. A row that fails comes back as a Rejection."""

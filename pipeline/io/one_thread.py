@@ -1,9 +1,9 @@
-"""One thread for functions that are not ours: always the same one, and nobody waits for it at the end."""
+"""One thread for functions that may take long: always the same one, and nobody waits for it at the end."""
 
 import asyncio
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeAlias, TypeVar
@@ -17,20 +17,28 @@ class OneThread:
 
     Unlike the thread of an executor it ends with the process: a function that takes long cannot hold up a
     process that was told to stop at once.
+
+    `patience`: seconds for which the caller's event loop stands still for a result. A function that often
+    goes in and out of the interpreter has to wait up to 5 ms each time that it comes back in, if the loop is
+    at work, so one that takes 2 ms alone would take 50 beside it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, *, patience: float = 0.0) -> None:
+        self._name = name
+        self._patience = patience
         self._queue: _Queue = SimpleQueue()
         self._begun = False
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, or raise what it raises. Cancelled, it does not wait for its end."""
         if not self._begun:
-            Thread(target=_serve, args=(self._queue,), name="user functions", daemon=True).start()
+            Thread(target=_serve, args=(self._queue,), name=self._name, daemon=True).start()
             weakref.finalize(self, self._queue.put, None)
             self._begun = True
         future: Future[Result] = Future()
         self._queue.put((future, work))
+        if self._patience and wait([future], self._patience).done:
+            return future.result()
         return await asyncio.wrap_future(future)
 
 

@@ -42,8 +42,8 @@ __all__ = ["RunOptions", "checks", "open_journal", "run", "run_sync", "seed_from
 OPEN_BYTES = 256 * 1024 * 1024
 """Bytes of source rows that are opened in one bundle at most; rasters are large, requests are not."""
 LARGE = 500
-"""Rows of a bundle from which the first one has a quarter of them: the stages behind it have work while the
-others are on their way."""
+"""Rows of a bundle from which the first one has a fifth of them, and the next ones twice as many each: the
+stages behind it, and the target, have work while the others are on their way."""
 HEAD_START = 0.002
 """Seconds in which a target's first questions leave, before reading ahead takes the processor."""
 REJECTS_AT_ONCE = 500
@@ -248,7 +248,7 @@ def _line(
 
 
 def _first(rows: int) -> int | None:
-    return rows // 4 if rows >= LARGE else None
+    return rows // 5 if rows >= LARGE else None
 
 
 def _record(job: Job, options: RunOptions, emit: Listener, journal: Journal, *, fresh: bool) -> Record:

@@ -30,10 +30,10 @@ def test_the_wait_counts_from_the_oldest_row() -> None:
     assert batcher.due == float("inf")
 
 
-def test_the_first_batch_can_be_a_smaller_one() -> None:
-    batcher = Batcher[int](BatchRule(4, 100, linger=2.0, first=2))
-    batches = [batch for item in range(9) for batch in batcher.add(item, 1, 0.0)]
-    assert [*batches, batcher.take()] == [[0, 1], [2, 3, 4, 5], [6, 7, 8]]
+def test_batches_can_begin_small_and_double_up_to_the_rule() -> None:
+    batcher = Batcher[int](BatchRule(5, 100, linger=2.0, first=2))
+    batches = [batch for item in range(13) for batch in batcher.add(item, 1, 0.0)]
+    assert [*map(len, batches), len(batcher.take())] == [2, 4, 5, 2]
 
 
 def test_an_item_larger_than_the_rule_travels_alone() -> None:

@@ -4,15 +4,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 
 from pipeline.errors import UsageError
 from pipeline.io.journal.book import SqlJournal
 from pipeline.io.journal.sqlite import connected
 from pipeline.io.journal.store import Store
+from pipeline.io.one_thread import OneThread
 
 __all__ = ["SqlJournal", "journal_path", "open_journal"]
 
+PATIENCE = 0.005
+"""Seconds for which a run stands still for its journal: twice what most of its work takes."""
 _SQLITE = "sqlite:///"
 
 
@@ -26,9 +28,9 @@ async def open_journal(
     or is of another version.
     """
     path = journal_path(url)
-    in_use = Lock()
-    async with connected(path, in_use, must_exist=must_exist) as connection:
-        yield SqlJournal(Store(connection, in_use, path), clock)
+    thread = OneThread("journal", patience=PATIENCE)
+    async with connected(path, thread, must_exist=must_exist) as connection:
+        yield SqlJournal(Store(connection, thread, path), clock)
 
 
 def journal_path(url: str) -> Path:

@@ -6,9 +6,8 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from threading import Lock
 
 import anyio
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from pipeline.errors import FatalError, Stopped, UsageError
 from pipeline.io.journal.tables import VERSION, labelferry, metadata, own
+from pipeline.io.one_thread import OneThread
 
 BEGIN = "BEGIN IMMEDIATE"
 """Takes the place of the one writer before anything is read."""
@@ -36,19 +36,19 @@ _PRAGMAS = (
 
 
 @asynccontextmanager
-async def connected(path: Path, in_use: Lock, *, must_exist: bool) -> AsyncIterator[sa.Connection]:
+async def connected(path: Path, thread: OneThread, *, must_exist: bool) -> AsyncIterator[sa.Connection]:
     """Open the file, which only its owner can read, and make the tables where there are none.
 
-    The connection is for one thread at a time, which holds `in_use`. Raises UsageError.
+    The connection is for this thread. Raises UsageError.
     """
     _make(path, must_exist=must_exist)
-    with failures(path, busy=UsageError):
-        connection = await anyio.to_thread.run_sync(_opened, path)
+    with anyio.CancelScope(shield=True), failures(path, busy=UsageError):
+        connection = await thread.run(partial(_opened, path))
     try:
         yield connection
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_close, connection, in_use)
+            await thread.run(connection.close)
 
 
 def _connected() -> sqlite3.Connection:
@@ -57,7 +57,7 @@ def _connected() -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         isolation_level="IMMEDIATE",
         cached_statements=16,
-        check_same_thread=False,
+        check_same_thread=False,  # the garbage collector of any thread may be the one that closes it
     )
 
 
@@ -74,15 +74,9 @@ def _opened(path: Path) -> sa.Connection:
             connection.exec_driver_sql(pragma)
         _prepare(connection, path)
     except BaseException:
-        _close(connection, Lock())
+        connection.close()
         raise
     return connection
-
-
-def _close(connection: sa.Connection, in_use: Lock) -> None:
-    # A task that is cancelled does not end its thread; to close what that one uses would end the interpreter.
-    with in_use:
-        connection.close()
 
 
 def _make(path: Path, *, must_exist: bool) -> None:

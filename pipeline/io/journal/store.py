@@ -1,11 +1,10 @@
-"""One connection to the journal's database, which one thread at a time uses: writes and reads."""
+"""One connection to the journal's database, which one thread uses: writes and reads."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 
 import anyio
@@ -16,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from pipeline.errors import FatalError, Stopped
 from pipeline.io.journal.sqlite import failures
 from pipeline.io.journal.statements import AT_ONCE, Many
+from pipeline.io.one_thread import OneThread
 
 Result = TypeVar("Result")
 Rows = Sequence[sa.Row[Any]]
@@ -24,15 +24,14 @@ Rows = Sequence[sa.Row[Any]]
 class Store:
     """Takes one caller at a time, each in the order in which it came, and lets nobody be cancelled meanwhile.
 
-    What a caller has to do is one function, which runs in a thread beside the event loop: going there and
-    back for each statement would take most of the time.
+    What a caller has to do is one function, which runs in the connection's thread: going there and back for
+    each statement would take most of the time.
     """
 
-    def __init__(self, connection: sa.Connection, in_use: Lock, path: Path) -> None:
+    def __init__(self, connection: sa.Connection, thread: OneThread, path: Path) -> None:
         self.path = path
         self._connection = connection
-        self._in_use = in_use
-        self._turn = anyio.CapacityLimiter(1)
+        self._thread = thread
 
     async def write(
         self, work: Callable[[sa.Connection], Result], *, busy: type[FatalError] = Stopped
@@ -50,13 +49,8 @@ class Store:
 
     async def _run(self, work: Callable[[], Result], busy: type[FatalError]) -> Result:
         with anyio.CancelScope(shield=True), failures(self.path, busy=busy):
-            result: Result = await anyio.to_thread.run_sync(self._alone, work, limiter=self._turn)
+            result: Result = await self._thread.run(work)
         return result
-
-    def _alone(self, work: Callable[[], Result]) -> Result:
-        # asyncio, unlike anyio, can cancel a task whose thread goes on: the turn is over, the work is not.
-        with self._in_use:
-            return work()
 
     def _written(self, work: Callable[[sa.Connection], Result]) -> Result:
         try:

@@ -17,15 +17,15 @@ def check_inside(geometry: Geometry, place: Drawn) -> None:
     are as large as the picture, and are checked where they are written. A picture of unknown size has no
     bounds.
     """
-    if not (place.width and place.height):
+    height, width, _ = place
+    if not (width and height):
         return
-    right, bottom = place.width + TOLERANCE, place.height + TOLERANCE
+    right, bottom = width + TOLERANCE, height + TOLERANCE
     if type(geometry) is Box and _holds(geometry, right, bottom):
         return
     for x, y in _points(geometry):
         if x < -TOLERANCE or y < -TOLERANCE or x > right or y > bottom:
-            size = f"{place.width} x {place.height}"
-            message = f"the point ({x:g}, {y:g}) lies outside the picture of {size} pixels"
+            message = f"the point ({x:g}, {y:g}) lies outside the picture of {width} x {height} pixels"
             raise GeometryError(f"{message}; add `clip: {{}}` to the operations")
 
 
@@ -33,12 +33,10 @@ def _holds(box: Box, right: float, bottom: float) -> bool:
     """Whether a box is inside: what nearly all labels are is asked first, in a fraction of the time."""
     x, y = box.x, box.y
     return (
-        x >= -TOLERANCE
-        and y >= -TOLERANCE
+        -TOLERANCE <= x <= right
+        and -TOLERANCE <= y <= bottom
         and -TOLERANCE <= x + box.width <= right
         and -TOLERANCE <= y + box.height <= bottom
-        and x <= right
-        and y <= bottom
     )
 
 

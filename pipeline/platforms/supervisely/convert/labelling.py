@@ -48,10 +48,11 @@ def write_object(packing: Packing, item: ObjectInstance) -> Written | None:
 
     What did not change since the row was opened goes back as it is, and is not judged. Raises RowError.
     """
-    old = packing.there.get(item.id)
-    in_place = old is not None and own_raw(old) is not None and (old.raw is item.raw or old.raw == item.raw)
-    if in_place and old is not None and (old is item or _untouched(old, item)):
-        return Written(item.id, _as_it_came(item), in_place=True)
+    in_place = False
+    if item.raw is not None and (old := packing.there.get(item.id)) is not None:
+        in_place = own_raw(old) is not None and (old.raw is item.raw or old.raw == item.raw)
+        if in_place and (old is item or _untouched(old, item)):
+            return Written(item.id, _as_it_came(item), in_place=True)
     found = _drawn_once(packing, item)
     if found is None:
         return None
@@ -125,13 +126,14 @@ def _label(packing: Packing, item: ObjectInstance, found: Occurrence, *, in_plac
     geometry = _encoded(found.geometry)
     shape = shape_of(geometry)
     known = packing.project.classes.get(item.class_name)
-    raw = own_raw(item)
-    came = kind_of(raw) if shape is Shape.POLYGON and raw is not None else None
+    raw = own_raw(item) if item.raw is not None else None
+    came = kind_of(raw) if raw is not None and shape is Shape.POLYGON else None
     kind = known.draws(shape, geometry, came) if known is not None else None
     if known is None or kind is None:
         why = packing.project.ontology.explain_missing(item.class_name, shape)
         raise packing.refuse(named(item), why)
-    geometry = _one_part(packing, item, geometry, kind)
+    if shape is Shape.POLYGON:
+        geometry = _one_part(packing, item, geometry, kind)
     tags = _tags(packing, item, found, raw, in_place=in_place)
     drawn = _drawing(packing, known, kind, geometry, raw)
     automatic = found.provenance.manual is False

@@ -63,8 +63,7 @@ def pack_row(
     packed = _packed(packing, done)
     whole = _annotation(packing, marks)
     payload = _payload(packing, whole, packed.labels, inline=inline)
-    said = meaning_of_image(whole)
-    meaning = _digest(packing, said, packed) if in_place else None
+    meaning = _digest(packing, meaning_of_image(whole), packed) if in_place else None
     _row_notes(packing)
     return PackedRow(
         key=edited.key,
@@ -73,7 +72,7 @@ def pack_row(
         payload=payload,
         labels=len(done) + len(packing.row.classifications),
         digest=meaning or blake2b(payload, digest_size=16).hexdigest(),
-        unchanged=_is_there(packing, said, packed, meaning),
+        unchanged=_is_there(packing, whole, packed, meaning),
         losses=tuple(packing.losses),
         notes=tuple(packing.notes),
         row=packing.row,
@@ -161,11 +160,14 @@ def _digest(packing: Packing, said: bytes, packed: _Packed) -> str:
     return digest_of(said, [_meaning(packing, label) for label in packed.labels], packed.keys)
 
 
-def _is_there(packing: Packing, said: bytes, packed: _Packed, meaning: str | None) -> bool:
+def _is_there(packing: Packing, whole: Json, packed: _Packed, meaning: str | None) -> bool:
     """Whether the image has this annotation already. Masks are looked into where nothing else tells."""
     annotation = packing.opened.annotation or {}
-    said_there, labels = meaning_of_image(annotation), _labels_there(packing, annotation)
-    if said != said_there or len(labels) != len(packed.labels):
+    labels = _labels_there(packing, annotation)
+    if len(labels) != len(packed.labels):
+        return False
+    said = meaning_of_image(whole)
+    if said != meaning_of_image(annotation):
         return False
     groups = [one.get("instance") for one in labels]
     there = _Packed(labels, [None if one is None else str(one) for one in groups])
