@@ -39,9 +39,14 @@ class Freed:
 def freed(row: LabelRow) -> Freed:
     """Return the word that operations left on the groups of carried labels."""
     said = row.raw.data.get(_UNBOUND) if row.raw is not None else None
+    if said is None:
+        return _NOBODY
     if said is True:
         return Freed(everything=True)
     return Freed(frozenset(map(str, said)) if isinstance(said, list) else frozenset())
+
+
+_NOBODY: Final = Freed()
 
 
 def with_freed(row: LabelRow, classes: Collection[str] | None) -> LabelRow:

@@ -119,8 +119,11 @@ def size_of(row: LabelRow) -> int:
     for item in row.objects:
         for occurrence in item.occurrences.values():
             geometry = occurrence.geometry
-            size += geometry.array.size if isinstance(geometry, Raster) else 200
-            if isinstance(geometry, Instance) and isinstance(geometry.of, InstanceMap):
+            if type(geometry) is Raster:
+                size += geometry.array.size
+                continue
+            size += 200
+            if type(geometry) is Instance and isinstance(geometry.of, InstanceMap):
                 maps[id(geometry.of)] = 2 * geometry.of.starts.nbytes
     return size + sum(maps.values())
 

@@ -1,16 +1,15 @@
 """Objects to labels: as they came, patched with what changed, or new."""
 
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
 from pipeline.core import codecs
-from pipeline.core.geometry import Geometry, Polygon, Shape, Skeleton, Visibility, shape_of
-from pipeline.core.instances import Instance
+from pipeline.core.geometry import AnyMask, Geometry, Polygon, Shape, Skeleton, Visibility, shape_of
 from pipeline.core.labels import ObjectInstance, Occurrence
 from pipeline.core.losses import LossKind
-from pipeline.core.masks import EncodedMask, Mask, MaskError, Raster
+from pipeline.core.masks import EncodedMask, MaskError
 from pipeline.core.measure import ring_area
 from pipeline.platforms.supervisely.convert.bounds import check_inside
 from pipeline.platforms.supervisely.convert.context import Packing, named, own_raw
@@ -100,7 +99,7 @@ def _drawn_once(packing: Packing, item: ObjectInstance) -> Occurrence | None:
         why = f"Supervisely has no {shape.value} ({item.class_name}); add `convert`, or drop it"
         packing.lose(item.id, LossKind.SHAPE, why)
         return None
-    if isinstance(found.geometry, Skeleton) and _is_unseen(found.geometry):
+    if shape is Shape.SKELETON and _is_unseen(cast("Skeleton", found.geometry)):
         packing.lose(item.id, LossKind.SHAPE, f"{named(item)}: every node is invisible, so nothing is drawn")
         return None
     if item.track is not None:
@@ -123,8 +122,10 @@ def _is_unseen(skeleton: Skeleton) -> bool:
 
 
 def _label(packing: Packing, item: ObjectInstance, found: Occurrence, *, in_place: bool) -> Json | None:
-    geometry = _encoded(found.geometry)
+    geometry = found.geometry
     shape = shape_of(geometry)
+    if shape is Shape.MASK:
+        geometry = _encoded(cast("AnyMask", geometry))
     known = packing.project.classes.get(item.class_name)
     raw = own_raw(item) if item.raw is not None else None
     came = kind_of(raw) if raw is not None and shape is Shape.POLYGON else None
@@ -200,20 +201,15 @@ def _draws(raw: Json, kind: str, geometry: Geometry, place: Drawn) -> bool:
         return False
 
 
-_MASKS: Final = (Mask, Raster, Instance)
-
-
-def _encoded(geometry: Geometry) -> Geometry:
-    """A mask in the notation that travels, where it is not in it yet."""
+def _encoded(geometry: AnyMask) -> EncodedMask:
+    """A mask in the notation that travels."""
     if isinstance(geometry, EncodedMask):
         if geometry.codec == MASK_CODEC:
             return geometry
         mask = codecs.decode(geometry.codec, geometry.data, geometry.height, geometry.width)
-        return _encoded(mask)
-    if not isinstance(geometry, _MASKS):
-        return geometry
-    whole = codecs.as_mask(geometry)
-    return EncodedMask(whole.height, whole.width, MASK_CODEC, codecs.encode(MASK_CODEC, whole))
+    else:
+        mask = codecs.as_mask(geometry)
+    return EncodedMask(mask.height, mask.width, MASK_CODEC, codecs.encode(MASK_CODEC, mask))
 
 
 def _one_part(packing: Packing, item: ObjectInstance, geometry: Geometry, kind: str) -> Geometry:
