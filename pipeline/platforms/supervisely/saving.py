@@ -8,10 +8,9 @@ from pipeline.core.rows import Bundle, PackedRow, Receipt, SaveReport
 from pipeline.errors import BundleRefused, TransientError
 from pipeline.io.streams import together
 from pipeline.platforms.supervisely.client import AT_ONCE, Client
-from pipeline.platforms.supervisely.convert import Opened, bulk_body
+from pipeline.platforms.supervisely.convert import bulk_body, image_of_row
 from pipeline.platforms.supervisely.figures import Figures, parts_of_rows
 from pipeline.platforms.supervisely.unfinished import Unfinished
-from pipeline.platforms.supervisely.wire import Image
 
 LARGE: Final = 8 * 1024 * 1024
 """Bytes of one request at most, where it is of several rows."""
@@ -102,7 +101,7 @@ class Saving:
             return
         self._saved.update(row.place.id for row in rows if b"\n" not in row.payload)
         for part in parts_of_rows(apart):
-            dataset = image_of(part[0]).dataset_id
+            dataset = image_of_row(part[0]).dataset_id
             await Figures(self._client, dataset, part, partial(self._put, part, tries)).add(tries)
             await self._unfinished.done(part)
             self._saved.update(row.place.id for row in part)
@@ -110,7 +109,7 @@ class Saving:
     async def _put(self, rows: Sequence[PackedRow], tries: int | None) -> None:
         def body() -> bytes:
             lines = [row.payload.partition(b"\n")[0] for row in rows]
-            return bulk_body(image_of(rows[0]).dataset_id, lines)
+            return bulk_body(image_of_row(rows[0]).dataset_id, lines)
 
         await self._client.put_annotations(body, names_of(rows), tries)
 
@@ -120,7 +119,7 @@ def parts_of(rows: Sequence[PackedRow]) -> Iterator[list[PackedRow]]:
     parts: dict[int, list[PackedRow]] = {}
     sizes: dict[int, int] = {}
     for row in rows:
-        dataset = image_of(row).dataset_id
+        dataset = image_of_row(row).dataset_id
         part = parts.setdefault(dataset, [])
         sizes[dataset] = sizes.get(dataset, 0) + row.size
         if part and (len(part) == AT_ONCE or sizes[dataset] > LARGE):
@@ -131,15 +130,9 @@ def parts_of(rows: Sequence[PackedRow]) -> Iterator[list[PackedRow]]:
     yield from parts.values()
 
 
-def image_of(row: PackedRow) -> Image:
-    """Return the image that a row was opened with."""
-    opened: Opened = row.place.details
-    return opened.image
-
-
 def names_of(rows: Sequence[PackedRow]) -> Mapping[str, str]:
     """Return the target ids of rows of one dataset by what a refusal may call them."""
-    names = {image_of(row).name: row.place.id for row in rows}
+    names = {image_of_row(row).name: row.place.id for row in rows}
     return names | {row.place.id: row.place.id for row in rows}
 
 

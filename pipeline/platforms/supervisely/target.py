@@ -131,7 +131,8 @@ class SuperviselyTarget:
     async def _finish(self) -> None:
         """Write whole what an earlier run has left half written."""
         for image, why in (await self._saving.finish()).items():
-            self._tools.emit(NoteSeen(image, None, "unfinished save", f"it cannot be ended: {why}"))
+            text = f"it cannot be ended: {why}; some of its labels may be missing, so write the row again"
+            self._tools.emit(NoteSeen(image, None, "unfinished save", text))
 
     def _own_title(self, rule: MatchRule) -> OwnTitle:
         """Say with whom a new image may share its name: names are unique in each dataset only."""

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from pipeline.core.rows import PackedRow, Place, RowKey
 from pipeline.io.parts import publish, write_beside, writing
-from pipeline.platforms.supervisely.convert import Opened
+from pipeline.platforms.supervisely.convert import Opened, image_of_row
 from pipeline.platforms.supervisely.wire import Image
 
 FOLDER = "unfinished"
@@ -37,13 +37,13 @@ class Unfinished:
     async def keep(self, rows: Sequence[PackedRow]) -> None:
         """Keep rows before their annotations are written."""
         path = self._folder / f"{next(self._numbers)}.json"
-        kept = [_Kept(_image_of(row), row.payload) for row in rows]
+        kept = [_Kept(image_of_row(row), row.payload) for row in rows]
         await to_thread.run_sync(self._write, path, msgspec.json.encode(kept))
         self._left[path] = {one.image.id for one in kept}
 
     async def done(self, rows: Sequence[PackedRow]) -> None:
         """Forget rows that are whole, or that were refused."""
-        images = {_image_of(row).id for row in rows}
+        images = {image_of_row(row).id for row in rows}
         over = [path for path, left in self._left.items() if left <= images]
         self._left = {path: left - images for path, left in self._left.items() if not left <= images}
         await to_thread.run_sync(self._remove, over)
@@ -75,11 +75,6 @@ class Unfinished:
 
 def _age(file: tuple[Path, list[_Kept]]) -> int:
     return int(file[0].stem)
-
-
-def _image_of(row: PackedRow) -> Image:
-    opened: Opened = row.place.details
-    return opened.image
 
 
 def _row_of(kept: _Kept) -> PackedRow:

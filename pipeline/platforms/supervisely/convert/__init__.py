@@ -7,7 +7,14 @@ from pipeline.platforms.supervisely.convert.groups import group_key
 from pipeline.platforms.supervisely.convert.merging import Merged, merge_meta
 from pipeline.platforms.supervisely.convert.ontology import read_ontology
 from pipeline.platforms.supervisely.convert.packing import bulk_body, extra_figures, pack_row
-from pipeline.platforms.supervisely.convert.project import Opened, Project, Read, Rules, project_of
+from pipeline.platforms.supervisely.convert.project import (
+    Opened,
+    Project,
+    Read,
+    Rules,
+    image_of_row,
+    project_of,
+)
 from pipeline.platforms.supervisely.convert.reading import alpha_figures, blank_row, read_row, stays
 
 __all__ = [
@@ -24,6 +31,7 @@ __all__ = [
     "extra_figures",
     "from_file",
     "group_key",
+    "image_of_row",
     "merge_meta",
     "pack_row",
     "project_of",

@@ -8,6 +8,7 @@ from pipeline.core.geometry import Geometry, Polygon, Shape
 from pipeline.core.labels import LabelRow
 from pipeline.core.losses import Note
 from pipeline.core.ontology import AttributeKind, Ontology
+from pipeline.core.rows import PackedRow
 from pipeline.platforms.supervisely.convert.geometry import NO_NODES, Nodes
 from pipeline.platforms.supervisely.convert.ontology import (
     nodes_of,
@@ -140,6 +141,12 @@ class Opened(NamedTuple):
     image: Image
     annotation: Json | None = None
     geometries: Mapping[int, Json] = {}
+
+
+def image_of_row(row: PackedRow) -> Image:
+    """Return the image that a row was opened with."""
+    opened: Opened = row.place.details
+    return opened.image
 
 
 class Read(NamedTuple):
