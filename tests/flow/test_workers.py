@@ -216,8 +216,9 @@ async def test_a_worker_killed_from_outside_costs_no_row() -> None:
     assert [number_of(row) for row in results] == list(range(2000))
 
 
+@pytest.mark.parametrize("closed", [False, True], ids=["a broken pool", "a pool that is being closed"])
 async def test_workers_that_are_ended_while_they_start_are_started_again(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, *, closed: bool
 ) -> None:
     usual, pools = module._warmed, list[ProcessPoolExecutor]()
 
@@ -230,6 +231,8 @@ async def test_workers_that_are_ended_while_they_start_are_started_again(
         ready = pool.submit(len, "")
         for process in list(pool._processes.values()):
             process.terminate()
+        if closed:  # what `submit` of the pool says in the moment in which its pipes are closed
+            raise OSError("handle is closed")
         await asyncio.wrap_future(ready)
 
     monkeypatch.setattr(module, "_warmed", warmed)
