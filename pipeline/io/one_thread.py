@@ -27,17 +27,19 @@ class OneThread:
         self._name = name
         self._patience = patience
         self._queue: _Queue = SimpleQueue()
-        self._begun = False
+        self._last: Future[Any] | None = None
+        self.end = weakref.finalize(self, self._queue.put, None)
+        """Lets the thread end, once it has done what it was given."""
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, or raise what it raises. Cancelled, it does not wait for its end."""
-        if not self._begun:
+        if self._last is None:
             Thread(target=_serve, args=(self._queue,), name=self._name, daemon=True).start()
-            weakref.finalize(self, self._queue.put, None)
-            self._begun = True
+        is_next = self._last is None or self._last.done()
         future: Future[Result] = Future()
+        self._last = future
         self._queue.put((future, work))
-        if self._patience and wait([future], self._patience).done:
+        if self._patience and is_next and wait([future], self._patience).done:
             return future.result()
         return await asyncio.wrap_future(future)
 
@@ -48,6 +50,8 @@ def _serve(queue: _Queue) -> None:
         if future.set_running_or_notify_cancel():
             try:
                 result = work()
+            except StopIteration as error:  # no future takes one, and who waits for it would wait for ever
+                future.set_exception(RuntimeError(f"a function raised {error!r}"))
             except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
                 future.set_exception(error)
             else:

@@ -152,7 +152,7 @@ class Record:
         if rows:
             with self.timed("journal"):
                 await self.journal.settle("skipped", [(row.task.key, "", row.place.id) for row in rows])
-            labels = sum(row.task.key.labels for row in rows)
+            labels = sum(row.task.row.label_count if row.task.row else row.task.key.labels for row in rows)
             groups = sum(len(row.task.row.groups) for row in rows if row.task.row)
             self.emit(RowsSettled("skipped", len(rows), labels, groups))
 

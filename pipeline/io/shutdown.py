@@ -1,16 +1,17 @@
-"""Ends a run by signals: the first one lets it drain, the second one ends it at once."""
+"""Ends work by signals: a run at a terminal drains at the first one, a call from Python is cancelled."""
 
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 import anyio
 
 from pipeline.errors import Exit
 
+Result = TypeVar("Result")
 Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 
 CODES = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
@@ -71,3 +72,38 @@ class Shutdown:
             # None stands for a handler that was not set from Python and cannot be put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._former.clear()
+
+
+def is_python_s_own() -> bool:
+    """Whether Ctrl-C raises KeyboardInterrupt in this thread, as Python does it by itself."""
+    main = threading.current_thread() is threading.main_thread()
+    return main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+async def unless_interrupted(work: Callable[[], Awaitable[Result]]) -> Result | None:
+    """Return what `work` returns, or None once Ctrl-C has cancelled it. For the main thread only.
+
+    asyncio raises KeyboardInterrupt at the second Ctrl-C wherever that thread is: also in the middle of what
+    ends tasks, which then wait for each other for ever. Here the second one changes nothing, and only a third
+    one is asyncio's again.
+    """
+    loop, former = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
+    result: Result | None = None
+
+    def restore() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, former)
+
+    with anyio.CancelScope() as scope:
+
+        def interrupt() -> None:
+            if scope.cancel_called:
+                restore()
+            scope.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        try:
+            result = await work()
+        finally:
+            restore()
+    return None if scope.cancel_called else result

@@ -250,13 +250,14 @@ class Workers:
         )
         try:
             await asyncio.gather(*(_warmed(pool) for _ in range(self._count)))
-        except (BrokenProcessPool, OSError) as error:
+        except (BrokenProcessPool, OSError, ValueError) as error:
             self._end(pool)
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             if last:
                 raise UsageError(UNGUARDED) from None
-            # A pool that is just being closed, as one of its processes has ended, has no handles any more.
+            # A pool that is just being closed, as one of its processes has ended, has no handles any more, or
+            # numbers of handles that something else has now.
             raise BrokenProcessPool(str(error)) from error
         except asyncio.CancelledError:
             self._end(pool)

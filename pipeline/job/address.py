@@ -6,6 +6,7 @@ from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
 
 from pipeline.errors import UsageError
+from pipeline.job.explanation import is_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,18 @@ class Address:
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def __str__(self) -> str:
-        """Return the address without its query, which may hold secrets."""
-        return f"{self.platform}:{self.rest}" + (f"#{self.fragment}" if self.fragment else "")
+        """Return the address without its query, which may hold secrets.
+
+        Where nothing stands before the query, its settings are what tells one place from another: those that
+        are no secrets and no URLs are in it then.
+        """
+        told = [
+            f"{key}={value}"
+            for key, value in self.settings.items()
+            if not self.rest and not is_secret(key) and "://" not in value
+        ]
+        place = f"?{'&'.join(told)}" if told else self.rest
+        return f"{self.platform}:{place}" + (f"#{self.fragment}" if self.fragment else "")
 
 
 def parse_address(text: str) -> Address:

@@ -48,5 +48,6 @@ def read_options(kind: type[AnyOptions], options: Mapping[str, Any]) -> AnyOptio
     try:
         return msgspec.convert(plain, kind)
     except msgspec.ValidationError as error:
-        known = ", ".join(field.name for field in msgspec.structs.fields(kind))
+        of = Faults if "$.faults" in str(error) else kind
+        known = ", ".join(field.name for field in msgspec.structs.fields(of))
         raise UsageError(f"options of the sandbox: {error}; the options are {known}") from error

@@ -26,6 +26,7 @@ from pipeline.io.lock import job_lock
 from pipeline.io.promised import Promised
 from pipeline.io.record import Record
 from pipeline.io.redaction import Redactor
+from pipeline.io.shutdown import is_python_s_own, unless_interrupted
 from pipeline.io.streams import all_of
 from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
 from pipeline.job import Address, Job
@@ -101,8 +102,17 @@ async def run(job: Job, options: RunOptions | None = None, listeners: Sequence[L
 
 
 def run_sync(job: Job, options: RunOptions | None = None, listeners: Sequence[Listener] = ()) -> Report:
-    """Do what `run` does, from a program that is not asynchronous."""
-    return anyio.run(run, job, options, listeners)
+    """Do what `run` does, from a program that is not asynchronous.
+
+    Ctrl-C cancels the run, which can be resumed, and raises KeyboardInterrupt.
+    """
+    whole = partial(run, job, options, listeners)
+    if not is_python_s_own():
+        return anyio.run(whole)
+    report = anyio.run(unless_interrupted, whole)
+    if report is None:
+        raise KeyboardInterrupt
+    return report
 
 
 async def _run(job: Job, options: RunOptions, emit: Listener, stack: AsyncExitStack) -> None:

@@ -100,6 +100,15 @@ def test_a_confidence_has_a_place_where_a_tag_is_named_for_it() -> None:
     assert copy(fresh(BOX, confidence=1.0), nowhere).losses == ()
 
 
+def test_a_label_outside_of_its_image_may_stay_where_it_is_and_go_nowhere_else() -> None:
+    label = {"id": 5, "classTitle": "car", "geometryType": "rectangle", "shape": "rectangle", "tags": []}
+    said = {"objects": [{**label, "points": {"exterior": [[0, 0], [9_000, 9]], "interior": []}}]}
+    held = in_place(IMAGE, said, PROJECT, {})
+    assert pack_row(held, PROJECT).unchanged
+    with pytest.raises(RowError, match=r"object '5' \(car\): .* add `clip: \{\}`"):
+        copy(held.row)
+
+
 def test_several_parts_need_a_class_that_has_them() -> None:
     small, large = ((0.0, 0.0), (2.0, 0.0), (2.0, 2.0)), ((5.0, 5.0), (9.0, 5.0), (9.0, 9.0))
     both = Polygon(((small,), (large,)))

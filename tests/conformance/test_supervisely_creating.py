@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from pipeline import RunOptions
 from pipeline.core.geometry import Shape
 from pipeline.core.labels import LabelRow, Raw
 from pipeline.core.ontology import AttributeDef, AttributeKind, ClassDef, ClassificationDef, Ontology
@@ -370,3 +371,24 @@ def test_names_are_counted_from_one() -> None:
     assert free_name("a", {"a"}) == "a_001"
     assert free_name("a", {"a", "a_001", "a_002", "b"}) == "a_003"
     assert prefixes("a/b/c") == ["a", "a/b", "a/b/c"]
+
+
+async def test_in_a_project_without_a_dataset_rows_of_none_get_one(tmp_path: Path) -> None:
+    async with local(tmp_path, [], link_sizes=sizes(LINKED)) as server:
+        async with server.adapter(**{**NEW, "dataset": None}) as adapter:
+            await bring(adapter.target(), LINKED, PLAN)
+        images = await server.images((await server.projects())["new"])
+    assert sorted(images) == [f"dataset/{row.title}" for row in LINKED]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_an_image_that_is_made_counts_as_saved_also_without_a_label(
+    tmp_path: Path, *, dry_run: bool
+) -> None:
+    bare = [replace(row, objects=()) for row in LINKED]
+    async with local(tmp_path, [], link_sizes=sizes(LINKED)) as server:
+        first = await server.run(bare, RunOptions(dry_run=dry_run), media="link")
+        assert first.rows["would-save" if dry_run else "saved"] == len(LINKED)
+        if not dry_run:
+            again = await server.run(bare, name="again", mode="replace")
+            assert again.rows == {"unchanged": len(LINKED)}

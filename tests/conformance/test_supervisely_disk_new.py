@@ -163,9 +163,8 @@ async def test_two_rows_never_become_one_image(tmp_path: Path) -> None:
     assert done.rejected == []
     assert files_in(tmp_path / "paths") == ["meta.json", "x/ann/a.png.json", "y/ann/a.png.json"]
     done = await bring(tmp_path / "one", tasks_from(rows, paths), by="path", dataset="all")
-    assert [one.reason for one in done.rejected] == [
-        "row 'a.png': it would be all/a.png, as would row '1'; set `match: {by: path}`, or rename one"
-    ]
+    (twice,) = done.rejected
+    assert twice.reason.startswith("row 'a.png': it would be all/a.png, as would row '1'; rename one, or set")
 
 
 async def test_rows_that_share_a_name_in_their_datasets_are_kept_apart_by_their_ids(tmp_path: Path) -> None:

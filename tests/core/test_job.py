@@ -235,6 +235,12 @@ def test_an_address_has_a_platform_a_place_a_fragment_and_settings() -> None:
     assert job.target == Address("encord", "p", "", {"api_key": "k"})
 
 
+def test_two_copies_to_places_that_only_settings_tell_apart_have_two_names() -> None:
+    to = "supervisely:?project={}&workspace=6&api_token=k&url=https://me:secret@host"
+    names = [from_addresses("coco:a.json", to.format(name)).name for name in ("one", "two")]
+    assert names == [f"coco:a.json -> supervisely:?project={name}&workspace=6" for name in ("one", "two")]
+
+
 @pytest.mark.parametrize("text", ["coco", "coco:", ":a", "coco:a?b", "coco:a?x=1&x=2", "coco:a?platform=b"])
 def test_an_address_that_cannot_be_meant_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="address"):

@@ -4,6 +4,7 @@ import threading
 from functools import partial
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from pipeline.io.one_thread import OneThread
@@ -57,6 +58,21 @@ async def test_what_a_function_raises_is_raised_where_it_was_asked_for(patience:
     with pytest.raises(ZeroDivisionError):
         await thread.run(lambda: 1 // 0)
     assert await thread.run(lambda: 1) == 1
+
+
+@pytest.mark.parametrize("patience", [0.0, MORE_THAN_ANY_TEST])
+async def test_a_stop_iteration_is_an_error_as_any_other(patience: float) -> None:
+    thread = OneThread("ours", patience=patience)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await thread.run(lambda: next(iter(())))
+
+
+async def test_the_thread_ends_when_it_is_told() -> None:
+    thread = OneThread("ours")
+    found = await thread.run(threading.current_thread)
+    thread.end()
+    await anyio.to_thread.run_sync(found.join)
+    assert not found.is_alive()
 
 
 async def _note(happened: list[str], what: str, let_go: threading.Event | None = None) -> None:

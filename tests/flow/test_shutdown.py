@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import anyio
 import anyio.from_thread
@@ -137,3 +138,34 @@ def test_a_process_whose_thread_cannot_be_cancelled_ends_by_more_signals() -> No
             with suppress(subprocess.TimeoutExpired):
                 child.wait(0.2)
     assert child.returncode == -signal.SIGTERM
+
+
+CALL = """
+import asyncio
+from pipeline import Job, run_sync
+
+async def rows():
+    print("ready", flush=True)
+    await asyncio.sleep(3600)
+    yield
+
+try:
+    run_sync(Job(name="x", source=rows(), target={"platform": "archive", "path": "out"}))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2, 3])
+def test_a_call_from_python_ends_with_keyboard_interrupt_however_often_ctrl_c_comes(
+    tmp_path: Path, signals: int
+) -> None:
+    command = [sys.executable, "-c", CALL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        for _ in range(signals):
+            child.send_signal(signal.SIGINT)
+        told = child.communicate()[0]
+    # One that comes after the end of the run is the script's own.
+    assert (child.returncode, told) == (0, "interrupted\n") or signals > 1

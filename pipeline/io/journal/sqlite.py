@@ -49,6 +49,7 @@ async def connected(path: Path, thread: OneThread, *, must_exist: bool) -> Async
     finally:
         with anyio.CancelScope(shield=True):
             await thread.run(connection.close)
+        thread.end()
 
 
 def _connected() -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import anyio
 
@@ -42,7 +43,7 @@ from pipeline.platforms.supervisely.project import Found, OpenProject, image_of
 from pipeline.platforms.supervisely.saving import Saving
 from pipeline.platforms.supervisely.spool import Head, Spool
 from pipeline.platforms.supervisely.unfinished import Unfinished
-from pipeline.platforms.supervisely.wire import PLATFORM, Image
+from pipeline.platforms.supervisely.wire import DATASET, PLATFORM, Image
 from pipeline.ports import MatchRule, Places, Plan, Tools
 
 PROBE_TRIES = 2
@@ -269,6 +270,8 @@ class SuperviselyTarget:
         path = str(raw.data.get("dataset") or "") if raw is not None and raw.platform == PLATFORM else ""
         if not path and len(known) == 1:
             return known[0]
+        if not path and not known and self._settings.create:
+            return DATASET
         if path and (path in known or self._settings.create):
             return path
         text = (
@@ -298,7 +301,7 @@ class SuperviselyTarget:
                 existing = blank_row(image)
         except RowError as error:
             return Rejection(task.key, "open", str(error), task.row)
-        opened = Opened(image, held.annotation or None, held.geometries)
+        opened = Opened(image, held.annotation or None, held.geometries, is_new=not made.found)
         place = Place(image.key if image.id else f"new:{image.path}", image.name, opened)
         return OpenRow(task, place, existing)
 
@@ -317,7 +320,9 @@ class SuperviselyTarget:
 
     def pack(self, row: EditedRow) -> PackedRow:
         """Return the JSON of the whole annotation, and of the figures that go beside it. Raises RowError."""
-        return pack_row(row, self._known, in_place=self._plan.mode is Mode.EDIT)
+        packed = pack_row(row, self._known, in_place=self._plan.mode is Mode.EDIT)
+        # An image that was made is no row that was there, even if there is nothing to draw on it.
+        return replace(packed, unchanged=False) if packed.unchanged and row.place.details.is_new else packed
 
     async def save(self, bundle: Bundle) -> SaveReport:
         """Replace annotations. Raises BundleRefused, TransientError or FatalError."""

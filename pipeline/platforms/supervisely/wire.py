@@ -13,6 +13,8 @@ import msgspec
 from pipeline.core.geometry import Shape
 
 PLATFORM = "supervisely"
+DATASET = "dataset"
+"""The dataset of images that come from no other, where there is none."""
 
 MASK_CODEC = "bitmap_png"
 """A mask travels as the JSON {"origin":[x,y],"data":"<base64>"} of its crop, a 1-bit PNG."""

@@ -136,7 +136,7 @@ def _label(packing: Packing, item: ObjectInstance, found: Occurrence, *, in_plac
     if shape is Shape.POLYGON:
         geometry = _one_part(packing, item, geometry, kind)
     tags = _tags(packing, item, found, raw, in_place=in_place)
-    drawn = _drawing(packing, known, kind, geometry, raw)
+    drawn = _drawing(packing, known, kind, geometry, raw, in_place=in_place)
     automatic = found.provenance.manual is False
     if raw is None:
         return {
@@ -183,15 +183,20 @@ def _patched(
     return label
 
 
-def _drawing(packing: Packing, known: Class, kind: str, geometry: Geometry, raw: Json | None) -> Json:
-    """The keys that draw a geometry, or none where those of `raw` do so already."""
+def _drawing(
+    packing: Packing, known: Class, kind: str, geometry: Geometry, raw: Json | None, *, in_place: bool
+) -> Json:
+    """The keys that draw a geometry, or none where those of `raw` do so already.
+
+    What is there already may leave the picture.
+    """
     place = packing.place(known.nodes)
     if isinstance(geometry, EncodedMask):
         return geometry_json(geometry, kind, place)
-    if raw is not None and kind_of(raw, kind) == kind and _draws(raw, kind, geometry, place):
-        return {}
-    check_inside(geometry, place)
-    return geometry_json(geometry, kind, place, raw)
+    same = raw is not None and kind_of(raw, kind) == kind and _draws(raw, kind, geometry, place)
+    if not (same and in_place):
+        check_inside(geometry, place)
+    return {} if same else geometry_json(geometry, kind, place, raw)
 
 
 def _draws(raw: Json, kind: str, geometry: Geometry, place: Drawn) -> bool:

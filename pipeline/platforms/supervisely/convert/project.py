@@ -134,13 +134,14 @@ def _tag(found: Json) -> Tag:
 class Opened(NamedTuple):
     """An image with its annotation as the server gave them: what `Place.details` holds once a row is open.
 
-    `geometries` are the bitmaps of alpha masks, which come separately, by figure id. A packed row has the
-    image only.
+    `geometries` are the bitmaps of alpha masks, which come separately, by figure id. One that `is_new` was
+    made for its row. A packed row has the image only.
     """
 
     image: Image
     annotation: Json | None = None
     geometries: Mapping[int, Json] = {}
+    is_new: bool = False
 
 
 def image_of_row(row: PackedRow) -> Image:

@@ -24,6 +24,8 @@ MOST_JSON: Final = 1 << 28
 _HEADS: Final = (1 << 16, 1 << 20)
 """Bytes of a picture in which its size is: these, then these."""
 
+ON_SERVER: Final = "a project on a server is supervisely:ID, or supervisely:?project=NAME&workspace=ID"
+
 IMAGES: Final = "images"
 """What a project is of."""
 
@@ -58,7 +60,7 @@ def required_meta(root: Path) -> Json:
         hint = f"it is in that of {above}; name that, and set `dataset: {root.name}`"
         raise UsageError(
             f"there is no export of a project at {root}: it has no {META}; "
-            f"{hint if inside else 'check the path (a project on a server is supervisely:ID)'}"
+            f"{hint if inside else f'check the path ({ON_SERVER})'}"
         )
     return meta
 

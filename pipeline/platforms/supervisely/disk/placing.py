@@ -11,10 +11,7 @@ from pipeline.core.rows import LabelTask, Place
 from pipeline.errors import RowError
 from pipeline.platforms.supervisely.disk.files import hash_of, id_of
 from pipeline.platforms.supervisely.disk.layout import PICTURES, Item, check_length, check_names
-from pipeline.platforms.supervisely.wire import PLATFORM, Image
-
-DATASET = "dataset"
-"""The dataset of images that come from no other."""
+from pipeline.platforms.supervisely.wire import DATASET, PLATFORM, Image
 
 
 class Placing:
@@ -37,7 +34,8 @@ class Placing:
         user = self._users.setdefault(item.path, task.key.key)
         if user != task.key.key:
             raise RowError(
-                f"it would be {item.path}, as would row {user!r}; set `match: {{by: path}}`, or rename one"
+                f"it would be {item.path}, as would row {user!r}; rename one, or set `match: {{by: path}}` "
+                "where the folders of the rows differ"
             )
         self.items[item.path] = item
         return item
