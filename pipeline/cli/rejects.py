@@ -155,4 +155,4 @@ async def _export(folder: Path, journal: str, run: str | None) -> None:
         report = await run_job(Job.from_mapping(parts))
     typer.echo(f"{report.rows['saved']:,} rows in {folder}")
     if lost:
-        typer.echo(f"{lost:,} rows could not be read from their source and are not among them")
+        typer.echo(f"not among them: {lost:,} that were rejected before they were read, or could not be read")
