@@ -120,6 +120,11 @@ class Parts:
         """Whether this run's output is in place; what is left of its parts is of no use any more."""
         return self._joined.exists()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written yet."""
+        return next(self._numbered(), None) is None
+
     def begin(self) -> None:
         """Make the folder of the parts."""
         with writing(self.folder):

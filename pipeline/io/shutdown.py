@@ -74,7 +74,7 @@ class Shutdown:
         self._former.clear()
 
 
-def is_python_s_own() -> bool:
+def interrupts_as_usual() -> bool:
     """Whether Ctrl-C raises KeyboardInterrupt in this thread, as Python does it by itself."""
     main = threading.current_thread() is threading.main_thread()
     return main and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -26,7 +26,7 @@ from pipeline.io.lock import job_lock
 from pipeline.io.promised import Promised
 from pipeline.io.record import Record
 from pipeline.io.redaction import Redactor
-from pipeline.io.shutdown import is_python_s_own, unless_interrupted
+from pipeline.io.shutdown import interrupts_as_usual, unless_interrupted
 from pipeline.io.streams import all_of
 from pipeline.io.workers import Workers, leave_if_imported_by_a_worker
 from pipeline.job import Address, Job
@@ -107,7 +107,7 @@ def run_sync(job: Job, options: RunOptions | None = None, listeners: Sequence[Li
     Ctrl-C cancels the run, which can be resumed, and raises KeyboardInterrupt.
     """
     whole = partial(run, job, options, listeners)
-    if not is_python_s_own():
+    if not interrupts_as_usual():
         return anyio.run(whole)
     report = anyio.run(unless_interrupted, whole)
     if report is None:

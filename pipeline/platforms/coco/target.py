@@ -99,9 +99,10 @@ class CocoTarget:
     async def finish(self, *, complete: bool, rejects: bool = False) -> None:
         """Join the parts when the run is complete; safe to repeat after a crash at any point.
 
-        The parts stay while rows are rejected: joined again, they take in those that a retry saves.
+        The parts stay while rows are rejected: joined again, they take in those that a retry saves. Where all
+        rows are, the output stays as it is.
         """
-        if complete and not self._plan.dry_run:
+        if complete and not self._plan.dry_run and not (rejects and self._begun.is_empty):
             await to_thread.run_sync(self._join)
             if not rejects:
                 await to_thread.run_sync(self._begun.settle)
