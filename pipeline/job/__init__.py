@@ -207,7 +207,7 @@ def _gives_rows(value: object) -> bool:
 
 
 def from_addresses(source: str, target: str, **parts: Any) -> Job:  # noqa: ANN401 - the other keys of a job
-    """Return the job of `copy`, named by its two addresses without their queries. Raises UsageError."""
+    """Return the job of `copy`, named by its two addresses as they are told. Raises UsageError."""
     start, end = parse_address(source), parse_address(target)
     return Job.from_mapping(
         {"name": f"{start} -> {end}", "source": start, "target": end, **parts}, where="copy"

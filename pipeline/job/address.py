@@ -27,13 +27,13 @@ class Address:
         Where nothing stands before the query, its settings are what tells one place from another: those that
         are no secrets and no URLs are in it then.
         """
-        told = [
-            f"{key}={value}"
-            for key, value in self.settings.items()
-            if not self.rest and not is_secret(key) and "://" not in value
-        ]
-        place = f"?{'&'.join(told)}" if told else self.rest
+        told = [f"{key}={value}" for key, value in self.settings.items() if not _is_private(key, value)]
+        place = self.rest or f"?{'&'.join(told)}"
         return f"{self.platform}:{place}" + (f"#{self.fragment}" if self.fragment else "")
+
+
+def _is_private(key: str, value: str) -> bool:
+    return is_secret(key) or "://" in value  # a URL may hold a password
 
 
 def parse_address(text: str) -> Address:

@@ -116,7 +116,7 @@ async def test_a_fault_that_is_not_known_is_refused_by_name(tmp_path: Path) -> N
     ):
         assert answer.status == 400
         assert "fail_befor" in await answer.text()
-    with pytest.raises(UsageError, match="fail_befor"):
+    with pytest.raises(UsageError, match=r"fail_befor.*fail_before"):
         read_options(Options, {"faults": {"fail_befor": 1}})
     with pytest.raises(UsageError, match=r"latencie.*latency"):
         read_options(Options, {"latencie": 1})

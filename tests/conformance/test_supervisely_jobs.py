@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline import Report
-from pipeline.core.labels import Group, LabelRow
+from pipeline.core.labels import Answer, Classification, Group, LabelRow
+from pipeline.core.ontology import AttributeKind
 from pipeline.errors import FatalError, Stopped
 from pipeline.wiring import RunOptions
 from tests.conformance.moving import rows_of
@@ -123,6 +124,16 @@ async def test_rows_with_labels_are_refused_without_a_mode(tmp_path: Path) -> No
     assert report.rows["rejected"] == len(ROWS)
     assert "mode: replace" in report.rejects[0]["reason"]
     assert skipped.rows == {"skipped": len(ROWS)}
+
+
+async def test_labels_of_skipped_rows_count_the_tags_of_images_as_those_of_saved_ones(tmp_path: Path) -> None:
+    tag = {"name": "seen", "value_type": "none", "applicable_type": "all"}
+    mark = Classification("seen", Answer("seen", AttributeKind.BOOLEAN, value=True))
+    row = replace(boxes("a.png", 2), classifications=(mark,))
+    async with local(tmp_path, [row], meta={**META, "tags": [tag]}) as server:
+        saved = await server.run([row], name="filling")
+        skipped = await server.run(server.target(), name="skipping", mode="skip-existing")
+    assert (saved.labels["saved"], skipped.labels["skipped"]) == (3, 3)
 
 
 # ---- from project to project ----------------------------------------------------------------------------

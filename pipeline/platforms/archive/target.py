@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -133,8 +134,8 @@ class ArchiveTarget:
         if self._there is not None:
             self._there.close()
             self._there = None
-        if complete and not self._plan.dry_run and not (rejects and self._begun.is_empty):
-            await to_thread.run_sync(self._join)
+        if complete and not self._plan.dry_run:
+            await to_thread.run_sync(partial(self._join, rejects=rejects))
             if not rejects:
                 await to_thread.run_sync(self._begun.settle)
 
@@ -144,9 +145,9 @@ class ArchiveTarget:
             raise UsageError("the archive was not prepared")
         return self._parts
 
-    def _join(self) -> None:
+    def _join(self, *, rejects: bool) -> None:
         parts, rows = self._begun, self._folder / ROWS
-        if not parts.joined:
+        if not parts.joined and not (rejects and parts.is_empty):
             keeps = self._plan.mode in _KEEPING and rows.exists()
             base = load_ontology(self._folder) if keeps and (self._folder / ONTOLOGY).exists() else None
             pairs: dict[tuple[str, Shape], None] = {}

@@ -1,6 +1,7 @@
 """Writes one COCO file: bundles to parts, parts joined in source order when the run is complete."""
 
 from collections.abc import AsyncIterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
@@ -102,8 +103,8 @@ class CocoTarget:
         The parts stay while rows are rejected: joined again, they take in those that a retry saves. Where all
         rows are, the output stays as it is.
         """
-        if complete and not self._plan.dry_run and not (rejects and self._begun.is_empty):
-            await to_thread.run_sync(self._join)
+        if complete and not self._plan.dry_run:
+            await to_thread.run_sync(partial(self._join, rejects=rejects))
             if not rejects:
                 await to_thread.run_sync(self._begun.settle)
 
@@ -113,9 +114,9 @@ class CocoTarget:
             raise UsageError("the COCO file was not prepared")
         return self._parts
 
-    def _join(self) -> None:
+    def _join(self, *, rejects: bool) -> None:
         parts = self._begun
-        if not parts.joined:
+        if not parts.joined and not (rejects and parts.is_empty):
             with parts.index() as index:
                 write_beside(self._path, joined(index.rows, self._plan.ontology, self._style))
             publish(self._path)

@@ -99,7 +99,7 @@ def _drawn_once(packing: Packing, item: ObjectInstance) -> Occurrence | None:
         why = f"Supervisely has no {shape.value} ({item.class_name}); add `convert`, or drop it"
         packing.lose(item.id, LossKind.SHAPE, why)
         return None
-    if shape is Shape.SKELETON and _is_unseen(cast("Skeleton", found.geometry)):
+    if isinstance(found.geometry, Skeleton) and _is_unseen(found.geometry):
         packing.lose(item.id, LossKind.SHAPE, f"{named(item)}: every node is invisible, so nothing is drawn")
         return None
     if item.track is not None:
